@@ -1,0 +1,279 @@
+package evidence
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"maps"
+	"strings"
+
+	kjson "k8s.io/apimachinery/pkg/util/json"
+)
+
+const (
+	lastApplied       = "kubectl.kubernetes.io/last-applied-configuration"
+	releaseSecretType = "helm.sh/release.v1"
+)
+
+// learn walks v and takes note of the values of Secrets and of the names of objects.
+func (r *Redactor) learn(v any) {
+	switch v := v.(type) {
+	case map[string]any:
+		r.learnMap(v)
+	case []any:
+		for _, item := range v {
+			r.learn(item)
+		}
+	}
+}
+
+func (r *Redactor) learnMap(m map[string]any) {
+	if m["kind"] == "Secret" {
+		r.learnSecret(m)
+	}
+	for key, value := range m {
+		meta, isMap := value.(map[string]any)
+		if key == "metadata" && isMap {
+			r.learnMetadata(meta)
+			continue
+		}
+		r.learn(value)
+	}
+}
+
+func (r *Redactor) learnSecret(m map[string]any) {
+	if m["type"] == releaseSecretType {
+		return // a whole record is never part of another string
+	}
+	for _, field := range []string{"data", "stringData"} {
+		values, _ := m[field].(map[string]any)
+		for _, value := range values {
+			if text, ok := value.(string); ok {
+				r.remember(plainValue(field, text))
+			}
+		}
+	}
+}
+
+func (r *Redactor) learnMetadata(meta map[string]any) {
+	for _, key := range []string{"name", "namespace", "generateName"} {
+		if text, ok := meta[key].(string); ok {
+			r.name(text)
+		}
+	}
+	labels, _ := meta["labels"].(map[string]any)
+	for _, value := range labels {
+		if text, ok := value.(string); ok {
+			r.name(text)
+		}
+	}
+	annotations, _ := meta["annotations"].(map[string]any)
+	for key, value := range annotations {
+		text, _ := value.(string)
+		switch {
+		case key == lastApplied:
+			var applied any
+			if kjson.Unmarshal([]byte(text), &applied) == nil {
+				r.learn(applied)
+			}
+		case identifies(key):
+			r.name(text)
+		}
+	}
+}
+
+// identifies tells whether an annotation names releases, groups or objects.
+func identifies(annotation string) bool {
+	for _, prefix := range []string{"meta.helm.sh/", "helm.sh/", "config.kubernetes.io/"} {
+		if strings.HasPrefix(annotation, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// plainValue is a Secret's value without its encoding, so that data and stringData hash equal.
+func plainValue(field, text string) []byte {
+	if field == "data" {
+		if plain, err := base64.StdEncoding.DecodeString(text); err == nil {
+			return plain
+		}
+	}
+	return []byte(text)
+}
+
+func (r *Redactor) value(v any) any {
+	switch v := v.(type) {
+	case string:
+		return r.Text(v)
+	case map[string]any:
+		return r.mapping(v)
+	case []any:
+		return r.list(v)
+	}
+	return v
+}
+
+func (r *Redactor) list(in []any) []any {
+	out := make([]any, len(in))
+	for i, v := range in {
+		out[i] = r.value(v)
+	}
+	return out
+}
+
+func (r *Redactor) mapping(m map[string]any) map[string]any {
+	hidden := hiddenFields(m)
+	out := make(map[string]any, len(m))
+	for key, value := range m {
+		switch child, isMap := value.(map[string]any); {
+		case hidden && isMap && (key == "data" || key == "stringData" || key == "binaryData"):
+			out[key] = r.secretData(key, child)
+		case key == "metadata" && isMap:
+			out[key] = r.metadata(child, hidden)
+		case key == "kind" || key == "apiVersion":
+			out[key] = value
+		default:
+			out[key] = r.value(value)
+		}
+	}
+	return out
+}
+
+// hiddenFields tells whether m's data is secret as a whole: a Secret, or a ConfigMap in which Helm keeps a release.
+func hiddenFields(m map[string]any) bool {
+	if m["kind"] == "Secret" {
+		return true
+	}
+	if m["kind"] != "ConfigMap" {
+		return false
+	}
+	meta, _ := m["metadata"].(map[string]any)
+	labels, _ := meta["labels"].(map[string]any)
+	data, _ := m["data"].(map[string]any)
+	return labels["owner"] == "helm" && data["release"] != nil
+}
+
+func (r *Redactor) secretData(field string, data map[string]any) map[string]any {
+	out := make(map[string]any, len(data))
+	for key, value := range data {
+		switch text, ok := value.(string); {
+		case value == nil, text == "" && ok, ok && strings.HasPrefix(text, RedactedPrefix):
+			out[key] = value
+		case ok:
+			out[key] = r.hash(plainValue(field, text))
+		default: // no legal Secret, but a manifest may hold anything
+			raw, _ := json.Marshal(value)
+			out[key] = r.hash(raw)
+		}
+	}
+	return out
+}
+
+// metadata keeps what identifies the object and who owns its fields.
+func (r *Redactor) metadata(meta map[string]any, hidden bool) map[string]any {
+	out := maps.Clone(meta)
+	if list, ok := meta["finalizers"].([]any); ok {
+		out["finalizers"] = r.list(list)
+	}
+	annotations, _ := meta["annotations"].(map[string]any)
+	if annotations == nil {
+		return out
+	}
+	clean := make(map[string]any, len(annotations))
+	for key, value := range annotations {
+		text, _ := value.(string)
+		switch {
+		case key == lastApplied:
+			clean[key] = r.applied(text, hidden)
+		case identifies(key):
+			clean[key] = value
+		default:
+			clean[key] = r.value(value)
+		}
+	}
+	out["annotations"] = clean
+	return out
+}
+
+// applied redacts the annotation last-applied-configuration, which holds an object as JSON.
+func (r *Redactor) applied(text string, hidden bool) string {
+	var object any
+	if err := kjson.Unmarshal([]byte(text), &object); err != nil {
+		if hidden {
+			return r.hash([]byte(text))
+		}
+		return r.Text(text)
+	}
+	raw, err := json.Marshal(r.value(object))
+	if err != nil {
+		return r.hash([]byte(text))
+	}
+	return string(raw)
+}
+
+// event returns e with the texts of its payload redacted; what e points to stays as it is.
+func (r *Redactor) event(e Event) Event {
+	switch {
+	case e.Finished != nil:
+		c := *e.Finished
+		c.Error, c.Mismatch = r.Text(c.Error), r.Text(c.Mismatch)
+		e.Finished = &c
+	case e.Transition != nil:
+		c := *e.Transition
+		c.Message = r.Text(c.Message)
+		e.Transition = &c
+	case e.KubeEvent != nil:
+		c := *e.KubeEvent
+		c.Message = r.Text(c.Message)
+		e.KubeEvent = &c
+	case e.Write != nil:
+		c := *e.Write
+		c.Error = r.Text(c.Error)
+		e.Write = &c
+	case e.Gap != nil:
+		c := *e.Gap
+		c.Reason = r.Text(c.Reason)
+		e.Gap = &c
+	}
+	return e
+}
+
+// snapshot returns a redacted copy of s. Everything in it is learned before anything is redacted, so that a value of a
+// Secret in the manifest is hidden in the live objects too.
+func (r *Redactor) snapshot(s Snapshot) Snapshot {
+	r.Learn(s.Objects...)
+	for _, rev := range s.Ledger.Revisions {
+		r.Learn(rev.Manifest...)
+	}
+	s.Objects = r.objects(s.Objects)
+	s.Incomplete = r.texts(s.Incomplete)
+	revisions := make([]Revision, len(s.Ledger.Revisions))
+	for i, rev := range s.Ledger.Revisions {
+		rev.Manifest = r.objects(rev.Manifest)
+		rev.Description = r.Text(rev.Description)
+		revisions[i] = rev
+	}
+	s.Ledger.Revisions = revisions
+	unreadable := maps.Clone(s.Ledger.Unreadable)
+	for name, reason := range unreadable {
+		unreadable[name] = r.Text(reason)
+	}
+	s.Ledger.Unreadable = unreadable
+	return s
+}
+
+func (r *Redactor) objects(in []map[string]any) []map[string]any {
+	out := make([]map[string]any, len(in))
+	for i, o := range in {
+		out[i] = r.mapping(o)
+	}
+	return out
+}
+
+func (r *Redactor) texts(in []string) []string {
+	out := make([]string, len(in))
+	for i, s := range in {
+		out[i] = r.Text(s)
+	}
+	return out
+}
