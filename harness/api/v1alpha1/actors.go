@@ -3,7 +3,7 @@ package v1alpha1
 // Scale writes replicas through the scale subresource, as an autoscaler does.
 type Scale struct {
 	Workload string `json:"workload" required:"true" format:"ref" doc:"The workload, as Kind/name."`
-	Replicas int32  `json:"replicas" required:"true" doc:"The number of replicas."`
+	Replicas int32  `json:"replicas" required:"true" min:"0" doc:"The number of replicas."`
 }
 
 // Edit reads an object, merges fields into it and writes it back whole (an Update), as kubectl edit does.

@@ -30,7 +30,7 @@ type Allowance struct {
 // ReadinessOrder states in which order objects became Current within a step.
 type ReadinessOrder struct {
 	At     string   `json:"at,omitempty" format:"step" doc:"The step; the last one if empty."`
-	Chain  []string `json:"chain,omitempty" doc:"Each becomes Current only after the one before it has."`
+	Chain  []string `json:"chain,omitempty" format:"ref" doc:"Each becomes Current only after the one before it has."`
 	Before []Before `json:"before,omitempty" doc:"Pairs, for orders that are no chain."`
 	From   string   `json:"from,omitempty" enum:"dependsOn,hip0025" doc:"Read the order from the objects' annotations: config.kubernetes.io/depends-on, or Helm's HIP-0025 resource groups."`
 }
@@ -44,19 +44,19 @@ type Before struct {
 // Ledger states what Helm's storage holds: by default at most one deployed revision, none pending, none missing.
 type Ledger struct {
 	At           string         `json:"at,omitempty" format:"step" doc:"Judged at the end of this step; the last one if empty."`
-	Deployed     *int           `json:"deployed,omitempty" doc:"The revision that is deployed; 0: none is."`
+	Deployed     *int           `json:"deployed,omitempty" min:"0" doc:"The revision that is deployed; 0: none is."`
 	Statuses     map[int]string `json:"statuses,omitempty" doc:"The status of revisions by number."`
 	ApplyMethod  string         `json:"applyMethod,omitempty" enum:"ssa,csa,unchanged" doc:"The newest revision's apply method; unchanged: the same as the first one's."`
 	AllowPending bool           `json:"allowPending,omitempty" doc:"A pending-* status is accepted."`
-	Reachable    []int          `json:"reachable,omitempty" doc:"Revisions that must still be in storage, as rollback targets."`
+	Reachable    []int          `json:"reachable,omitempty" min:"1" doc:"Revisions that must still be in storage, as rollback targets."`
 }
 
 // Live states that the cluster holds what a revision's manifest says.
 type Live struct {
 	At         string      `json:"at,omitempty" format:"step" doc:"Judged at the end of this step; the last one if empty."`
-	Revision   int         `json:"revision,omitempty" doc:"The revision; the newest if 0."`
+	Revision   int         `json:"revision,omitempty" min:"0" doc:"The revision; the newest if 0."`
 	Ignore     []Allowance `json:"ignore,omitempty" doc:"Fields that may differ."`
-	AllowExtra []string    `json:"allowExtra,omitempty" doc:"Objects, as Kind/name, that may carry the release's annotations without being in the manifest."`
+	AllowExtra []string    `json:"allowExtra,omitempty" format:"ref" doc:"Objects, as Kind/name, that may carry the release's annotations without being in the manifest."`
 	Strict     bool        `json:"strict,omitempty" doc:"List entries (containers, env, ports, volumes) that the manifest lacks are reported too."`
 }
 
@@ -82,6 +82,6 @@ type Events struct {
 	Type     string `json:"type,omitempty" enum:"Normal,Warning" doc:"Their type; any if empty."`
 	Reason   string `json:"reason,omitempty" doc:"Their reason; any if empty."`
 	Contains string `json:"contains,omitempty" doc:"Text in their message; any if empty."`
-	Min      *int   `json:"min,omitempty" default:"1" doc:"The fewest that must be seen."`
-	Max      *int   `json:"max,omitempty" doc:"The most that may be seen; 0: none."`
+	Min      *int   `json:"min,omitempty" min:"0" doc:"The fewest that must be seen; 1 if neither min nor max is stated, else 0."`
+	Max      *int   `json:"max,omitempty" min:"0" doc:"The most that may be seen; 0: none."`
 }

@@ -31,7 +31,7 @@ type ChartSource struct {
 // Rollback is Helm's rollback.
 type Rollback struct {
 	Options `json:",inline"`
-	To      int `json:"to,omitempty" shorthand:"true" doc:"The revision to roll back to; 0 is the one before the last, as in Helm."`
+	To      int `json:"to,omitempty" shorthand:"true" min:"0" doc:"The revision to roll back to; 0 is the one before the last, as in Helm."`
 }
 
 // Uninstall removes the release.
@@ -42,12 +42,12 @@ type Uninstall struct {
 
 // Test runs the release's test hooks, as helm test does.
 type Test struct {
-	Timeout *metav1.Duration `json:"timeout,omitempty" doc:"Helm's timeout of each test hook."`
+	Timeout *metav1.Duration `json:"timeout,omitempty" default:"5m" doc:"Helm's timeout of each test hook; cut to the step's deadline."`
 }
 
 // Act sets an actor off, or stops one that repeats.
 type Act struct {
-	Actor string `json:"actor" required:"true" shorthand:"true" doc:"The actor's name."`
+	Actor string `json:"actor" required:"true" shorthand:"true" format:"actor" doc:"The actor's name."`
 	Stop  bool   `json:"stop,omitempty" doc:"Stop it instead."`
 }
 

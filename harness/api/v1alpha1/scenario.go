@@ -1,8 +1,11 @@
 // Package v1alpha1 holds the YAML types of rehearse.dev/v1alpha1.
 //
 // The `doc` tag of a field is its one description: the JSON schema, `rehearse explain` and the reference are made
-// from it. Further tags: `required:"true"`, `enum:"a,b"`, `default:"x"`, `format:"ref|path|name|step|quantity"`,
-// `shorthand:"true"` (the field that a bare scalar fills), and `registry:"operation|actor|assertion"` on a Choice.
+// from it. Further tags: `required:"true"`, `enum:"a,b"`, `default:"x"`, `min:"1"` (a number or a duration; a duration
+// without it must be positive), `maxLength:"40"`, `format:"ref|path|name|step|actor|regexp|issue"` (a list's is its
+// items'), `shorthand:"true"` (the field that a bare scalar fills), `bare:"true"` (texts may be written as bare numbers
+// and booleans), `only:"install,upgrade"` (the registry entries that know the field), and
+// `registry:"operation|actor|assertion"` on a Choice.
 package v1alpha1
 
 import (
@@ -27,18 +30,18 @@ type Scenario struct {
 
 // Metadata names a scenario.
 type Metadata struct {
-	Name   string            `json:"name" required:"true" format:"name" doc:"Unique among the scenarios of a run; a DNS label of at most 40 characters."`
+	Name   string            `json:"name" required:"true" format:"name" maxLength:"40" doc:"Unique among the scenarios of a run; a DNS label of at most 40 characters."`
 	Labels map[string]string `json:"labels,omitempty" doc:"Labels that rehearse run --label selects by."`
 }
 
 // Spec is the body of a scenario.
 type Spec struct {
 	Description string              `json:"description" required:"true" doc:"One sentence: what this scenario rehearses."`
-	Seed        int64               `json:"seed,omitempty" doc:"Seed of everything random in the run; --seed overrides it. 0 means 1."`
+	Seed        int64               `json:"seed,omitempty" default:"1" doc:"Seed of everything random in the run; --seed overrides it."`
 	KnownIssue  *KnownIssue         `json:"knownIssue,omitempty" doc:"The known defect that this scenario states; a failed verdict then says that it may have been fixed."`
 	Cluster     Cluster             `json:"cluster,omitempty" doc:"The cluster it runs on."`
 	Release     Release             `json:"release" required:"true" doc:"The Helm release under rehearsal."`
-	Matrix      map[string][]string `json:"matrix,omitempty" doc:"Release options with several values each; every combination is a variant of its own."`
+	Matrix      map[string][]string `json:"matrix,omitempty" bare:"true" doc:"Release options with several values each; every combination is a variant of its own."`
 	Timeouts    Timeouts            `json:"timeouts,omitempty" doc:"Deadlines."`
 	Readiness   []ReadinessRule     `json:"readiness,omitempty" doc:"Which workload's pods become ready when. A workload without a rule becomes ready at once."`
 	Actors      []Actor             `json:"actors,omitempty" doc:"Co-owners that write to the cluster beside Helm; a step of operation act sets one off."`
@@ -49,20 +52,20 @@ type Spec struct {
 
 // KnownIssue links a scenario to the defect whose present behaviour it states.
 type KnownIssue struct {
-	Issue   string `json:"issue" required:"true" shorthand:"true" doc:"The issue, as owner/repository#number."`
+	Issue   string `json:"issue" required:"true" shorthand:"true" format:"issue" doc:"The issue, as owner/repository#number."`
 	Summary string `json:"summary,omitempty" doc:"What goes wrong, in one sentence."`
 }
 
 // Cluster says which kind of cluster a scenario needs.
 type Cluster struct {
 	Provider  string `json:"provider,omitempty" enum:"embedded" default:"embedded" doc:"Who makes the cluster."`
-	Nodes     int    `json:"nodes,omitempty" default:"3" doc:"How many nodes."`
+	Nodes     int    `json:"nodes,omitempty" default:"3" min:"1" doc:"How many nodes."`
 	Isolation string `json:"isolation,omitempty" enum:"auto,namespace,cluster" default:"auto" doc:"namespace shares a cluster with other scenarios; cluster has one of its own; auto takes cluster if the chart renders cluster-scoped objects."`
 }
 
 // Release is the Helm release under rehearsal and the defaults of every operation on it.
 type Release struct {
-	Name         string         `json:"name" required:"true" format:"name" doc:"The release's name."`
+	Name         string         `json:"name" required:"true" format:"name" maxLength:"53" doc:"The release's name; a DNS label of at most 53 characters."`
 	Chart        string         `json:"chart" required:"true" doc:"A chart folder or archive (relative to the scenario file), an oci:// reference, or a chart name with repo."`
 	Version      string         `json:"version,omitempty" doc:"The chart version, for a repo or OCI reference."`
 	Repo         string         `json:"repo,omitempty" doc:"URL of the chart repository that holds chart."`
@@ -73,18 +76,18 @@ type Release struct {
 	Options      Options        `json:"options,omitempty" doc:"Defaults of every operation."`
 }
 
-// Options are the settings that operations on a release share. Nil or empty means: the release's, then the default.
+// Options are the settings that operations on a release share. Nil or empty means: the matrix's, then the release's, then the default.
 type Options struct {
-	ServerSide     string           `json:"serverSide,omitempty" enum:"auto,true,false" default:"auto" doc:"Server-side apply. auto: on for an install, else as the last revision (upgrade) or the target revision (rollback) was applied."`
-	ForceConflicts *bool            `json:"forceConflicts,omitempty" doc:"Take fields that conflict from their managers (server-side apply only)."`
-	ForceReplace   *bool            `json:"forceReplace,omitempty" doc:"Replace objects instead of patching them (client-side apply only)."`
+	ServerSide     string           `json:"serverSide,omitempty" enum:"auto,true,false" default:"auto" only:"install,upgrade,rollback" doc:"Server-side apply. auto: on for an install, else as the last revision (upgrade) or the target revision (rollback) was applied."`
+	ForceConflicts *bool            `json:"forceConflicts,omitempty" only:"install,upgrade,rollback" doc:"Take fields that conflict from their managers (server-side apply only)."`
+	ForceReplace   *bool            `json:"forceReplace,omitempty" only:"install,upgrade,rollback" doc:"Replace objects instead of patching them (client-side apply only)."`
 	Wait           string           `json:"wait,omitempty" enum:"watcher,legacy,hookOnly" default:"watcher" doc:"Helm's wait strategy. The helm CLI's default is hookOnly; a rehearsal waits unless told otherwise."`
-	WaitForJobs    *bool            `json:"waitForJobs,omitempty" doc:"Wait for Jobs to complete too."`
+	WaitForJobs    *bool            `json:"waitForJobs,omitempty" only:"install,upgrade,rollback" doc:"Wait for Jobs to complete too."`
 	Timeout        *metav1.Duration `json:"timeout,omitempty" default:"5m" doc:"Helm's timeout of each wait and each hook; cut to the step's deadline."`
 	DisableHooks   *bool            `json:"disableHooks,omitempty" doc:"Run no hooks."`
-	TakeOwnership  *bool            `json:"takeOwnership,omitempty" doc:"Adopt objects that belong to no release or to another (install, upgrade)."`
-	CleanupOnFail  *bool            `json:"cleanupOnFail,omitempty" doc:"Delete objects that a failed upgrade or rollback created."`
-	MaxHistory     *int             `json:"maxHistory,omitempty" default:"10" doc:"Revisions kept; 0 keeps all."`
+	TakeOwnership  *bool            `json:"takeOwnership,omitempty" only:"install,upgrade" doc:"Adopt objects that belong to no release or to another."`
+	CleanupOnFail  *bool            `json:"cleanupOnFail,omitempty" only:"upgrade,rollback" doc:"Delete objects that a failed upgrade or rollback created."`
+	MaxHistory     *int             `json:"maxHistory,omitempty" default:"10" min:"0" only:"upgrade,rollback" doc:"Revisions kept; 0 keeps all."`
 }
 
 // Timeouts are deadlines of the run.
@@ -96,9 +99,9 @@ type Timeouts struct {
 // ReadinessRule says when the pods of one workload become ready, without touching the chart's objects.
 type ReadinessRule struct {
 	Workload string           `json:"workload" required:"true" format:"ref" doc:"The workload, as Kind/name: a Deployment, StatefulSet, DaemonSet, Job or Pod."`
-	Steps    []string         `json:"steps,omitempty" doc:"Holds for pods created during these steps only; empty: always. Of several rules for a workload the first that fits holds."`
-	Delay    *metav1.Duration `json:"delay,omitempty" doc:"A pod becomes ready this long after its creation."`
-	Jitter   *metav1.Duration `json:"jitter,omitempty" doc:"Adds up to this much to the delay, drawn from the seed."`
+	Steps    []string         `json:"steps,omitempty" format:"step" doc:"Holds for pods created during these steps only; empty: always. Of several rules for a workload the first that fits holds."`
+	Delay    *metav1.Duration `json:"delay,omitempty" min:"0s" doc:"A pod becomes ready this long after its creation."`
+	Jitter   *metav1.Duration `json:"jitter,omitempty" min:"0s" doc:"Adds up to this much to the delay, drawn from the seed."`
 	Never    bool             `json:"never,omitempty" doc:"A pod never becomes ready."`
 	Flap     *Flap            `json:"flap,omitempty" doc:"A pod is ready and not ready by turns."`
 	Fail     bool             `json:"fail,omitempty" doc:"A pod fails: a Job's pod ends Failed, any other one's container crash-loops."`
@@ -108,7 +111,7 @@ type ReadinessRule struct {
 type Flap struct {
 	Ready    metav1.Duration `json:"ready" required:"true" doc:"How long it is ready."`
 	NotReady metav1.Duration `json:"notReady" required:"true" doc:"How long it is not ready."`
-	Times    int             `json:"times,omitempty" doc:"How often it becomes not ready; it stays ready after that. 0 means without end."`
+	Times    int             `json:"times,omitempty" min:"0" doc:"How often it becomes not ready; it stays ready after that. 0 means without end."`
 }
 
 // Actor is a co-owner that writes beside Helm.
@@ -131,13 +134,13 @@ type Step struct {
 type Expect struct {
 	Error    *ExpectError `json:"error,omitempty" doc:"It must fail with this error; empty: it must succeed."`
 	Status   string       `json:"status,omitempty" enum:"unknown,deployed,uninstalled,superseded,failed,uninstalling,pending-install,pending-upgrade,pending-rollback" doc:"The status that Helm's storage must hold for the newest revision afterwards."`
-	Revision int          `json:"revision,omitempty" doc:"The number that the newest revision in Helm's storage must have afterwards."`
+	Revision int          `json:"revision,omitempty" min:"1" doc:"The number that the newest revision in Helm's storage must have afterwards."`
 }
 
 // ExpectError describes an error. Of several fields all must fit.
 type ExpectError struct {
 	Contains string `json:"contains,omitempty" shorthand:"true" doc:"Text that the error must contain."`
-	Matches  string `json:"matches,omitempty" doc:"Regular expression (RE2) that must match the error."`
+	Matches  string `json:"matches,omitempty" format:"regexp" doc:"Regular expression (RE2) that must match the error."`
 }
 
 // Choice is one entry of a registry: in the file its name is a key of the surrounding object, and its spec the value.
