@@ -1,0 +1,126 @@
+// Package release runs Helm's operations in-process and reads what Helm's storage holds afterwards. It is the only
+// package that imports Helm.
+//
+// An operation is Helm's own action with the settings of the helm CLI: field manager, user agent, retries, wait
+// workers and history limit are the CLI's. Nothing is taken from the user's Helm or kubectl set-up: no HELM_*
+// variables, no repositories.yaml, no plugins, no kubeconfig. Three things do come from the machine: the HTTP proxy
+// variables, Docker's credentials for an oci:// chart (Helm's registry client cannot do without looking for them), and
+// the chart files themselves.
+package release
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+
+	"k8s.io/client-go/rest"
+
+	"rehearse.dev/rehearse/harness/api/v1alpha1"
+)
+
+// DefaultFieldManager is the name that the helm binary writes under.
+const DefaultFieldManager = "helm"
+
+// ErrPanic is wrapped by the error of an operation in which Helm panicked.
+var ErrPanic = errors.New("Helm panicked") //nolint:staticcheck // Helm is a name
+
+// Target is one release on one cluster.
+type Target struct {
+	// RESTConfig reaches the cluster. It is copied; its rate limits and user agent are replaced.
+	RESTConfig *rest.Config
+	// Namespace holds the release; it must exist.
+	Namespace string
+	// Name is the release's name; empty means that of Release.
+	Name string
+	// FieldManager is the field manager that Helm writes under; empty means that of Release, then DefaultFieldManager.
+	FieldManager string
+	// BaseDir is the folder that relative paths of charts and value files start from.
+	BaseDir string
+	// CacheDir holds what Helm downloads. It should belong to this cluster alone.
+	CacheDir string
+	// Release is the release as the scenario describes it: its chart and values are the base of every operation's.
+	Release v1alpha1.Release
+	// Log receives Helm's log lines; nil discards them.
+	Log *slog.Logger
+}
+
+// SDK runs operations on one release with Helm's Go packages. Its methods may be called from several goroutines, but
+// Helm itself serialises nothing: two operations on one release at once do what two helm processes would.
+type SDK struct {
+	target Target
+	charts Charts
+	gate   *gate
+}
+
+// Open checks the target and returns its driver. Nothing is read from the cluster yet.
+func Open(t Target) (*SDK, error) {
+	if t.Name == "" {
+		t.Name = t.Release.Name
+	}
+	if t.FieldManager == "" {
+		t.FieldManager = t.Release.FieldManager
+	}
+	if t.FieldManager == "" {
+		t.FieldManager = DefaultFieldManager
+	}
+	if t.Log == nil {
+		t.Log = slog.New(slog.DiscardHandler)
+	}
+	switch {
+	case t.RESTConfig == nil:
+		return nil, errors.New("release: no cluster to run Helm against: Target.RESTConfig is nil")
+	case t.Namespace == "":
+		return nil, errors.New("release: Target.Namespace is empty")
+	case t.Name == "":
+		return nil, errors.New("release: the release has no name")
+	case t.CacheDir == "":
+		return nil, errors.New("release: Target.CacheDir is empty; Helm would use the user's own")
+	}
+	charts := Charts{BaseDir: t.BaseDir, CacheDir: t.CacheDir}
+	return &SDK{target: t, charts: charts, gate: processGate}, nil
+}
+
+// run does one operation: it waits for the field manager, opens a session, and turns whatever comes back, a panic
+// included, into an error that names the operation.
+func (s *SDK) run(ctx context.Context, operation string, do func(*session) error) error {
+	leave, err := s.gate.enter(ctx, s.target.FieldManager)
+	if err != nil {
+		return s.failure(ctx, operation, err)
+	}
+	defer leave()
+	ses, err := newSession(ctx, s.target)
+	if err != nil {
+		return s.failure(ctx, operation, err)
+	}
+	defer ses.close()
+	if err := recovered(func() error { return do(ses) }); err != nil {
+		return s.failure(ctx, operation, err)
+	}
+	return nil
+}
+
+// failure says which operation failed, and that it was cut short if it was.
+func (s *SDK) failure(ctx context.Context, operation string, err error) error {
+	what := fmt.Sprintf("%s of release %s/%s", operation, s.target.Namespace, s.target.Name)
+	cause := context.Cause(ctx)
+	switch {
+	case cause == nil:
+		return fmt.Errorf("%s: %w", what, err)
+	case errors.Is(err, cause):
+		return fmt.Errorf("%s was cut short: %w", what, err)
+	default:
+		return fmt.Errorf("%s was cut short: %w: %w", what, cause, err)
+	}
+}
+
+// recovered turns a panic of Helm's into an error. A panic in a goroutine that Helm starts is beyond its reach.
+func recovered(do func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%w: %v; please report it to helm/helm with this stack:\n%s", ErrPanic, p, debug.Stack())
+		}
+	}()
+	return do()
+}
