@@ -42,7 +42,7 @@ type Uninstall struct {
 
 // Test runs the release's test hooks, as helm test does.
 type Test struct {
-	Timeout *metav1.Duration `json:"timeout,omitempty" default:"5m" doc:"Helm's timeout of each test hook; cut to the step's deadline."`
+	Timeout *metav1.Duration `json:"timeout,omitempty" doc:"Helm's timeout of each test hook; that of the release's options if empty, cut to the step's deadline."`
 }
 
 // Act sets an actor off, or stops one that repeats.

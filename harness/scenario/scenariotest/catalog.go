@@ -1,0 +1,57 @@
+// Package scenariotest has a catalogue for tests of packages that the real one stands on: the same spec types, none of
+// the code.
+package scenariotest
+
+import (
+	"rehearse.dev/rehearse/harness/api/v1alpha1"
+	"rehearse.dev/rehearse/harness/registry"
+	"rehearse.dev/rehearse/harness/scenario"
+)
+
+// Catalog lists operations, actors and assertions of every spec type.
+func Catalog() scenario.Catalog {
+	return scenario.Catalog{
+		Operations: []registry.Info{
+			info[v1alpha1.Install]("install", "name: v1\ninstall: {values: {tag: v1}}\n"),
+			info[v1alpha1.Upgrade]("upgrade", "name: v2\nupgrade: {values: {tag: v2}}\n"),
+			info[v1alpha1.Rollback]("rollback", "name: back\nrollback: {to: 1}\n"),
+			info[v1alpha1.Uninstall]("uninstall", "name: gone\nuninstall: {keepHistory: true}\n"),
+			info[v1alpha1.Test]("test", "name: tested\ntest: {timeout: 30s}\n"),
+			info[v1alpha1.Act]("act", "name: scaled\nact: hpa\n"),
+			await(),
+		},
+		Actors: []registry.Info{
+			info[v1alpha1.Scale]("scale", "name: hpa\nscale: {workload: Deployment/backend, replicas: 5}\n"),
+			info[v1alpha1.Edit]("edit", "name: admin\nedit: {object: ConfigMap/extra, merge: {data: {a: b}}}\n"),
+			info[v1alpha1.Patch]("patch", "name: admin\npatch: {object: ConfigMap/extra, patch: {data: {a: b}}}\n"),
+			info[v1alpha1.Apply]("apply", "name: gitops\napply: {manifest: {apiVersion: v1, kind: ConfigMap, metadata: {name: extra}}}\n"),
+			info[v1alpha1.Delete]("delete", "name: admin\ndelete: {object: ConfigMap/extra}\n"),
+			info[v1alpha1.Create]("create", "name: admin\ncreate: {manifest: {apiVersion: v1, kind: ConfigMap, metadata: {name: extra}}}\n"),
+		},
+		Assertions: []registry.Info{
+			info[v1alpha1.Ownership]("ownership", "ownership: {object: Deployment/backend, field: .spec.replicas, managers: [hpa]}\n"),
+			info[v1alpha1.ReadinessOrder]("readinessOrder", "readinessOrder: {chain: [StatefulSet/db, Deployment/backend]}\n"),
+			info[v1alpha1.Ledger]("ledger", "ledger: {}\n"),
+			info[v1alpha1.Live]("live", "live: {}\n"),
+			info[v1alpha1.RecoveryTime]("recoveryTime", "recoveryTime: {of: back, max: 60s}\n"),
+			info[v1alpha1.ObjectMatch]("object", "object: {object: ConfigMap/extra, absent: true}\n"),
+			info[v1alpha1.Events]("events", "events: {reason: BackOff, max: 0}\n"),
+		},
+	}
+}
+
+func info[S any](name, example string) registry.Info {
+	return registry.Info{Name: name, Summary: "Tests " + name + ".", Example: example, NewSpec: func() any { return new(S) }}
+}
+
+// await checks its spec, as an entry of the real catalogue may.
+func await() registry.Info {
+	i := info[v1alpha1.Await]("await", "name: settled\nawait: {object: Deployment/backend, status: Current}\n")
+	i.Validate = func(spec any) []registry.Problem {
+		if a, ok := spec.(*v1alpha1.Await); ok && a.Status == "" && a.Condition == nil && a.Field == nil {
+			return []registry.Problem{{Path: "status", Message: "nothing is awaited; state a status, a condition or a field"}}
+		}
+		return nil
+	}
+	return i
+}

@@ -1,0 +1,237 @@
+package scenario
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/util/validation"
+
+	"rehearse.dev/rehearse/harness/api/v1alpha1"
+	"rehearse.dev/rehearse/harness/ownership"
+	"rehearse.dev/rehearse/harness/ref"
+	"rehearse.dev/rehearse/harness/registry"
+	"rehearse.dev/rehearse/harness/strictyaml"
+)
+
+// validator checks what types alone cannot say. It goes on after mistakes, and over fields that decoding left empty.
+type validator struct {
+	file    *File
+	catalog Catalog
+	decoded *strictyaml.Result
+	steps   []string
+	actors  []string
+}
+
+func (v *validator) report(path, format string, args ...any) {
+	v.reportAt(v.decoded.At(path), path, format, args...)
+}
+
+func (v *validator) reportAt(at strictyaml.Position, path, format string, args ...any) {
+	v.decoded.Problems = append(v.decoded.Problems, strictyaml.Problem{Position: at, Path: path, Message: fmt.Sprintf(format, args...)})
+}
+
+// sound reports whether nothing has been found wrong with a field or anything below it.
+func (v *validator) sound(path string) bool {
+	return !slices.ContainsFunc(v.decoded.Problems, func(p strictyaml.Problem) bool {
+		rest, within := strings.CutPrefix(p.Path, path)
+		return within && (rest == "" || rest[0] == '.' || rest[0] == '[')
+	})
+}
+
+func (v *validator) validate() {
+	spec := &v.file.Scenario.Spec
+	v.names(spec)
+	for _, text := range v.decoded.Texts {
+		if check, ok := formats[text.Format]; ok {
+			if err := check(v, text.Value); err != nil {
+				v.reportAt(text.Position, text.Path, "%s", err)
+			}
+		}
+	}
+	v.entries(spec)
+	v.readiness(spec.Readiness)
+	v.orders(spec.Assert)
+	v.matrix(spec.Matrix)
+	v.charts(spec)
+}
+
+// names collects the names of steps and actors, which must be unique.
+func (v *validator) names(spec *v1alpha1.Spec) {
+	first := map[string]string{}
+	unique := func(path, kind, name string) {
+		other, taken := first[kind+name]
+		switch {
+		case name == "":
+		case taken:
+			v.report(path+".name", "%q is the name of %s too; give each %s a name of its own", name, other, kind)
+		default:
+			first[kind+name] = path
+		}
+	}
+	for path, step := range v.eachStep(spec) {
+		unique(path, "step", step.Name)
+		v.steps = append(v.steps, step.Name)
+	}
+	for i, actor := range spec.Actors {
+		unique(item("actors", i), "actor", actor.Name)
+		v.actors = append(v.actors, actor.Name)
+	}
+}
+
+// eachStep yields the steps, then those of finally, with their paths.
+func (v *validator) eachStep(spec *v1alpha1.Spec) func(yield func(string, v1alpha1.Step) bool) {
+	return func(yield func(string, v1alpha1.Step) bool) {
+		for i, step := range spec.Steps {
+			if !yield(item("steps", i), step) {
+				return
+			}
+		}
+		for i, step := range spec.Finally {
+			if !yield(item("finally", i), step) {
+				return
+			}
+		}
+	}
+}
+
+func item(list string, i int) string { return fmt.Sprintf("spec.%s[%d]", list, i) }
+
+// formats checks texts by the format tag of their field.
+var formats = map[string]func(v *validator, text string) error{
+	"name": func(_ *validator, text string) error {
+		if problems := validation.IsDNS1123Label(text); len(problems) > 0 {
+			return fmt.Errorf("%q is no name: %s", text, problems[0])
+		}
+		return nil
+	},
+	"ref": func(_ *validator, text string) error {
+		_, err := ref.Parse(text)
+		return err
+	},
+	"path": func(_ *validator, text string) error {
+		_, err := ownership.ParsePath(text)
+		return err
+	},
+	"regexp": func(_ *validator, text string) error {
+		_, err := regexp.Compile(text)
+		return err
+	},
+	"issue": func(_ *validator, text string) error {
+		if !issue.MatchString(text) {
+			return fmt.Errorf("%q is no issue of the form owner/repository#number", text)
+		}
+		return nil
+	},
+	"step":  func(v *validator, text string) error { return known("step", text, v.steps) },
+	"actor": func(v *validator, text string) error { return known("actor", text, v.actors) },
+}
+
+var issue = regexp.MustCompile(`^[\w.-]+/[\w.-]+#[1-9][0-9]*$`)
+
+func known(kind, name string, names []string) error {
+	names = slices.DeleteFunc(slices.Clone(names), func(s string) bool { return s == "" })
+	switch {
+	case slices.Contains(names, name):
+		return nil
+	case len(names) == 0:
+		return fmt.Errorf("there is no %s %q; the scenario has none", kind, name)
+	default:
+		return fmt.Errorf("there is no %s %q%s", kind, name, registry.Hint(name, names))
+	}
+}
+
+// entries lets each registry entry check its spec, unless decoding has found mistakes in it already.
+func (v *validator) entries(spec *v1alpha1.Spec) {
+	for path, step := range v.eachStep(spec) {
+		v.entry(path, step.Do, v.catalog.Operations)
+	}
+	for i, actor := range spec.Actors {
+		v.entry(item("actors", i), actor.Do, v.catalog.Actors)
+	}
+	for i, assertion := range spec.Assert {
+		v.entry(item("assert", i), assertion.Do, v.catalog.Assertions)
+	}
+}
+
+func (v *validator) entry(path string, choice v1alpha1.Choice, infos []registry.Info) {
+	path += "." + choice.Kind
+	i := slices.IndexFunc(infos, func(info registry.Info) bool { return info.Name == choice.Kind })
+	if i < 0 || infos[i].Validate == nil || !v.sound(path) {
+		return
+	}
+	for _, problem := range infos[i].Validate(choice.Spec) {
+		at := path
+		switch {
+		case strings.HasPrefix(problem.Path, "["):
+			at += problem.Path
+		case problem.Path != "":
+			at += "." + problem.Path
+		}
+		v.report(at, "%s", problem.Message)
+	}
+}
+
+// workloadKinds are the kinds whose pods a readiness rule can hold.
+var workloadKinds = []string{"Deployment", "StatefulSet", "DaemonSet", "Job", "Pod"}
+
+func (v *validator) readiness(rules []v1alpha1.ReadinessRule) {
+	always := map[string]int{}
+	for i, rule := range rules {
+		path := item("readiness", i)
+		if workload, err := ref.Parse(rule.Workload); err == nil && !slices.Contains(workloadKinds, workload.Kind) {
+			v.report(path+".workload", "%s has no pods of its own; want one of %s", workload.Kind, strings.Join(workloadKinds, ", "))
+		}
+		if err := oneBehaviour(rule); err != nil && v.sound(path) {
+			v.report(path, "%s", err)
+		}
+		if first, taken := always[rule.Workload]; taken && rule.Workload != "" {
+			v.report(path, "is never reached: %s holds for the same workload during every step; put it last or give it steps", item("readiness", first))
+		} else if len(rule.Steps) == 0 {
+			always[rule.Workload] = i
+		}
+	}
+}
+
+// oneBehaviour checks that a rule states exactly one behaviour of pods.
+func oneBehaviour(rule v1alpha1.ReadinessRule) error {
+	var stated []string
+	for _, b := range []struct {
+		name string
+		set  bool
+	}{
+		{"delay", rule.Delay != nil || rule.Jitter != nil},
+		{"never", rule.Never},
+		{"flap", rule.Flap != nil},
+		{"fail", rule.Fail},
+	} {
+		if b.set {
+			stated = append(stated, b.name)
+		}
+	}
+	switch len(stated) {
+	case 0:
+		return errors.New("says nothing of readiness; add one of delay, never, flap, fail")
+	case 1:
+		return nil
+	default:
+		return fmt.Errorf("states %s at once; keep one of them (jitter goes with delay)", strings.Join(stated, " and "))
+	}
+}
+
+// chartSource returns the chart that an operation names for itself.
+func chartSource(spec any) (v1alpha1.ChartSource, bool) {
+	v := reflect.ValueOf(spec)
+	if v.Kind() != reflect.Pointer || v.Elem().Kind() != reflect.Struct {
+		return v1alpha1.ChartSource{}, false
+	}
+	field := v.Elem().FieldByName("ChartSource")
+	if !field.IsValid() {
+		return v1alpha1.ChartSource{}, false
+	}
+	source, ok := field.Interface().(v1alpha1.ChartSource)
+	return source, ok
+}
