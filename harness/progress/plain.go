@@ -1,0 +1,95 @@
+package progress
+
+import (
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"rehearse.dev/rehearse/harness/verdict"
+)
+
+// waitingEvery is how often, at most, plain lines tell what a variant waits for.
+const waitingEvery = 5 * time.Second
+
+// Plain is a reporter that writes one line per event, with the time since it was made.
+func Plain(w io.Writer) Reporter {
+	return &plain{w: w, began: time.Now(), waited: map[string]wait{}, phases: &phases{}}
+}
+
+type plain struct {
+	w     io.Writer
+	began time.Time
+
+	mu     sync.Mutex
+	waited map[string]wait
+	phases *phases
+}
+
+// wait is what a variant was last said to wait for.
+type wait struct {
+	text string
+	at   time.Time
+}
+
+func (p *plain) Report(e Event) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.phases.note(e)
+	line, ok := p.line(e)
+	if !ok {
+		return
+	}
+	if e.Variant != "" {
+		line = e.Variant + ": " + line
+	}
+	p.print(line)
+}
+
+func (p *plain) line(e Event) (string, bool) {
+	switch e.Kind {
+	case Started:
+		if e.Variant == "" {
+			return count(e.Total, "variant") + " to rehearse", true
+		}
+		return "started, " + count(e.Total, "step"), true
+	case PhaseStarted:
+		return e.Name, true
+	case PhaseFinished:
+		return fmt.Sprintf("%s took %s", e.Name, short(e.Took)), true
+	case StepStarted:
+		delete(p.waited, e.Variant)
+		return fmt.Sprintf("step %s (%s)", e.Name, e.Detail), true
+	case StepFinished:
+		return fmt.Sprintf("step %s %s in %s%s", e.Name, e.Status, short(e.Took), because(e.Detail)), true
+	case Waiting:
+		return e.Detail, p.worthSaying(e)
+	case Finished:
+		delete(p.waited, e.Variant)
+		return fmt.Sprintf("%s in %s%s", e.Status, short(e.Took), because(e.Detail)), true
+	}
+	return "", false
+}
+
+// worthSaying holds back what a variant waits for if that was told already, or something else a moment ago.
+func (p *plain) worthSaying(e Event) bool {
+	last, now := p.waited[e.Variant], time.Now()
+	if last.text == e.Detail || e.Variant != "" && now.Sub(last.at) < waitingEvery {
+		return false
+	}
+	p.waited[e.Variant] = wait{e.Detail, now}
+	return true
+}
+
+func (p *plain) print(line string) {
+	// A user who closed the pipe has stopped listening; the run goes on.
+	_, _ = fmt.Fprintf(p.w, "%7.1fs  %s\n", time.Since(p.began).Seconds(), oneLine(line))
+}
+
+func (p *plain) Finish(run verdict.Run, report string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	_, _ = io.WriteString(p.w, "\n"+summary(run, report, p.phases.String(), palette{}))
+}
+
+func (p *plain) Close() {}
