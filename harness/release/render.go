@@ -10,6 +10,7 @@ import (
 	v1 "helm.sh/helm/v4/pkg/release/v1"
 
 	"rehearse.dev/rehearse/harness/api/v1alpha1"
+	"rehearse.dev/rehearse/harness/evidence"
 )
 
 // renderNamespace stands in for the release's namespace where a chart is rendered without one.
@@ -28,9 +29,20 @@ func (r Rendered) All() []map[string]any {
 	return append(r.Objects[:len(r.Objects):len(r.Objects)], r.Hooks...)
 }
 
+// OtherNamespaces returns the objects, hooks included, that name another namespace than the release's: two scenarios
+// that share a cluster would share these too.
+func (r Rendered) OtherNamespaces() []evidence.Ref {
+	var refs []evidence.Ref
+	for _, o := range r.All() {
+		if ref := refOf(o); ref.Namespace != "" && ref.Namespace != renderNamespace {
+			refs = append(refs, ref)
+		}
+	}
+	return refs
+}
+
 // Render renders the chart of one operation without a cluster, as helm template does. kubeVersion, for example v1.36.3,
-// is what the chart's version checks see; empty means Helm's default. Every API version that Helm knows counts as
-// served, and lookups find nothing.
+// is what the chart's version checks see. Every API version that Helm knows counts as served, and lookups find nothing.
 func (c Charts) Render(ctx context.Context, rel v1alpha1.Release, src v1alpha1.ChartSource, kubeVersion string) (Rendered, error) {
 	loaded, err := c.load(ctx, rel, src)
 	if err != nil {
@@ -43,10 +55,9 @@ func (c Charts) Render(ctx context.Context, rel v1alpha1.Release, src v1alpha1.C
 	a.ReleaseName, a.Namespace = rel.Name, renderNamespace
 	a.DryRunStrategy = action.DryRunClient
 	a.IncludeCRDs = true
-	if kubeVersion != "" {
-		if a.KubeVersion, err = common.ParseKubeVersion(kubeVersion); err != nil {
-			return Rendered{}, fmt.Errorf("Kubernetes version %q: %w", kubeVersion, err)
-		}
+	// Stated always: Helm's default is another one inside a test binary.
+	if a.KubeVersion, err = common.ParseKubeVersion(kubeVersion); err != nil {
+		return Rendered{}, fmt.Errorf("rendering for Kubernetes version %q: %w", kubeVersion, err)
 	}
 	name := or(src.Chart, rel.Chart)
 	var out any

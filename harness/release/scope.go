@@ -49,17 +49,6 @@ func ClusterScoped(objects []map[string]any) []evidence.Ref {
 	return refs
 }
 
-// OutsideOf returns the namespaced objects that name another namespace than that given.
-func OutsideOf(namespace string, objects []map[string]any) []evidence.Ref {
-	var refs []evidence.Ref
-	for _, o := range objects {
-		if ref := refOf(o); ref.Namespace != "" && ref.Namespace != namespace {
-			refs = append(refs, ref)
-		}
-	}
-	return refs
-}
-
 // definesClusterKind returns the kind that o defines if o is the definition of a cluster-scoped one.
 func definesClusterKind(o map[string]any) (schema.GroupKind, bool) {
 	u := &unstructured.Unstructured{Object: o}
