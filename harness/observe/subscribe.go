@@ -1,0 +1,171 @@
+package observe
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+
+	"rehearse.dev/rehearse/harness/evidence"
+)
+
+// Subscribe begins the flow of a scope's evidence into the sink. Objects that are there already are recorded first, as
+// initial. A resource that cannot be watched is recorded as a gap.
+func (h *Hub) Subscribe(ctx context.Context, scope Scope, sink Sink) (*Subscription, error) {
+	s := &Subscription{
+		hub: h, scope: scope, sink: sink, ended: make(chan struct{}),
+		priming: true, held: map[types.UID]*object{}, waiters: map[*waiter]bool{},
+	}
+	if err := h.join(s); err != nil {
+		return nil, err
+	}
+	initial, err := s.present(ctx)
+	if err != nil {
+		s.Close()
+		return nil, fmt.Errorf("subscribe to namespace %q: %w", scope.Namespace, err)
+	}
+	for _, gap := range h.gaps() {
+		s.gap(gap)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, d := range append(initial, s.backlog...) {
+		s.take(d)
+	}
+	s.priming, s.backlog = false, nil
+	return s, nil
+}
+
+// gaps lists the resources that are not watched, sorted.
+func (h *Hub) gaps() []evidence.Gap {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	var gaps []evidence.Gap
+	for resource, reason := range h.unwatched {
+		gaps = append(gaps, evidence.Gap{Resource: resource, Reason: reason})
+	}
+	slices.SortFunc(gaps, func(a, b evidence.Gap) int { return strings.Compare(a.Resource, b.Resource) })
+	return gaps
+}
+
+// present reads the objects of the scope that are there now, sorted; owners come before what they own.
+func (s *Subscription) present(ctx context.Context) ([]delivery, error) {
+	var mu sync.Mutex
+	var found []delivery
+	err := s.eachWatcher(ctx, func(ctx context.Context, w *watcher) error {
+		if w.res.events() {
+			return nil
+		}
+		items, err := s.read(ctx, w)
+		mu.Lock()
+		defer mu.Unlock()
+		for _, u := range items {
+			found = append(found, delivery{w.res, evidence.Initial, u})
+		}
+		return err
+	})
+	slices.SortFunc(found, func(a, b delivery) int { return byName(a.obj, b.obj) })
+	slices.SortStableFunc(found, func(a, b delivery) int {
+		return cmp.Compare(len(a.obj.GetOwnerReferences()), len(b.obj.GetOwnerReferences()))
+	})
+	return found, err
+}
+
+// read lists a namespaced resource in the scope's namespace whole; of a cluster-scoped one, which may be large, it
+// reads the metadata and then the objects that carry the release's marks.
+func (s *Subscription) read(ctx context.Context, w *watcher) ([]*unstructured.Unstructured, error) {
+	if w.res.namespaced {
+		list, err := s.hub.dyn.Resource(w.res.gvr).Namespace(s.home()).List(ctx, metav1.ListOptions{})
+		if err != nil {
+			return nil, ignoreGone(err)
+		}
+		var items []*unstructured.Unstructured
+		for i := range list.Items {
+			items = append(items, &unstructured.Unstructured{Object: list.Items[i].Object})
+		}
+		return items, nil
+	}
+	list, err := s.hub.meta.Resource(w.res.gvr).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return nil, ignoreGone(err)
+	}
+	return s.adopt(ctx, w, list.Items)
+}
+
+// adopt reads the cluster-scoped objects that belong to the scope and are not held yet.
+func (s *Subscription) adopt(ctx context.Context, w *watcher, items []metav1.PartialObjectMetadata) ([]*unstructured.Unstructured, error) {
+	var found []*unstructured.Unstructured
+	for i := range items {
+		if !s.misses(w.res, &items[i]) {
+			continue
+		}
+		u, err := s.hub.dyn.Resource(w.res.gvr).Get(ctx, items[i].Name, metav1.GetOptions{})
+		if err := ignoreGone(err); err != nil {
+			return nil, err
+		}
+		if u != nil {
+			found = append(found, u)
+		}
+	}
+	return found, nil
+}
+
+// misses reports whether an object belongs to the scope and is not held.
+func (s *Subscription) misses(res resource, m *metav1.PartialObjectMetadata) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.held[m.UID] != nil {
+		return false
+	}
+	u := &unstructured.Unstructured{Object: map[string]any{}}
+	u.SetName(m.Name)
+	u.SetAnnotations(m.Annotations)
+	u.SetOwnerReferences(m.OwnerReferences)
+	return s.wants(delivery{res: res, obj: u})
+}
+
+// home is the namespace whose objects the scope holds.
+func (s *Subscription) home() string {
+	if s.scope.extra != nil {
+		return s.scope.extra.Namespace
+	}
+	return s.scope.Namespace
+}
+
+// eachWatcher calls do for every resource that the scope covers, several at once.
+func (s *Subscription) eachWatcher(ctx context.Context, do func(context.Context, *watcher) error) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(requestsAtOnce)
+	for _, w := range s.hub.all() {
+		if s.scope.covers(w.res) {
+			group.Go(func() error { return do(ctx, w) })
+		}
+	}
+	return group.Wait()
+}
+
+// ignoreGone drops the error of a resource or object that went between two requests.
+func ignoreGone(err error) error {
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	return err
+}
+
+// byName orders objects by kind, namespace and name.
+func byName(a, b *unstructured.Unstructured) int {
+	return cmp.Or(
+		strings.Compare(a.GetKind(), b.GetKind()),
+		strings.Compare(a.GetNamespace(), b.GetNamespace()),
+		strings.Compare(a.GetName(), b.GetName()),
+		strings.Compare(string(a.GetUID()), string(b.GetUID())),
+	)
+}

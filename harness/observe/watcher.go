@@ -1,0 +1,211 @@
+package observe
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/resourceversion"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/apimachinery/pkg/watch"
+
+	"rehearse.dev/rehearse/harness/evidence"
+)
+
+// watcher follows one resource: it resumes where a broken watch left off, and lists anew if that is no longer possible.
+type watcher struct {
+	hub *Hub
+	res resource
+	// crd is the UID of the CRD that defines the resource, where it came after the hub had started.
+	crd types.UID
+
+	cancel context.CancelFunc
+	done   chan struct{}
+
+	mu sync.Mutex
+	// mark is the resourceVersion up to which everything was delivered; empty before the first list.
+	mark string
+	// moved is closed, and replaced, when the mark has moved.
+	moved chan struct{}
+	// excused is the time until which a break is put down to a change of the CRD.
+	excused time.Time
+}
+
+func newWatcher(h *Hub, res resource) *watcher {
+	return &watcher{hub: h, res: res, moved: make(chan struct{}), done: make(chan struct{}), cancel: func() {}}
+}
+
+// mark0 sets the mark to the present, without reading the objects.
+func (w *watcher) mark0(ctx context.Context) error {
+	list, err := w.hub.meta.Resource(w.res.gvr).List(ctx, metav1.ListOptions{Limit: 1})
+	if err != nil {
+		return fmt.Errorf("list %s: %w", w.res, err)
+	}
+	w.advance(list.ResourceVersion)
+	return nil
+}
+
+func (w *watcher) start(ctx context.Context) {
+	ctx, w.cancel = context.WithCancel(ctx)
+	w.hub.wg.Go(func() {
+		defer close(w.done)
+		w.run(ctx)
+	})
+}
+
+func (w *watcher) run(ctx context.Context) {
+	fresh := wait.Backoff{Duration: 20 * time.Millisecond, Factor: 2, Steps: 8, Cap: 2 * time.Second}
+	backoff := fresh
+	for ctx.Err() == nil {
+		var err error
+		from := w.at()
+		if from != "" {
+			err = w.follow(ctx, from)
+		}
+		if from == "" || apierrors.IsResourceExpired(err) || apierrors.IsGone(err) {
+			err = w.relist(ctx, err)
+		}
+		if from == "" && apierrors.IsForbidden(err) {
+			w.hub.giveUp(w.res, err)
+			return
+		}
+		if w.at() != from {
+			backoff = fresh
+			if err == nil {
+				continue
+			}
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(backoff.Step()):
+		}
+	}
+}
+
+// follow delivers what a watch says until it ends. It returns nil if the server ended it in good order.
+func (w *watcher) follow(ctx context.Context, from string) error {
+	stream, err := w.hub.dyn.Resource(w.res.gvr).Watch(ctx, metav1.ListOptions{
+		ResourceVersion: from, AllowWatchBookmarks: true,
+	})
+	if err != nil {
+		return err
+	}
+	defer stream.Stop()
+	for e := range stream.ResultChan() {
+		if e.Type == watch.Error {
+			return apierrors.FromObject(e.Object)
+		}
+		u, ok := e.Object.(*unstructured.Unstructured)
+		if !ok {
+			return fmt.Errorf("watch %s: unexpected %T", w.res, e.Object)
+		}
+		if e.Type != watch.Bookmark {
+			w.dispatch(ctx, changes[e.Type], u)
+		}
+		w.advance(u.GetResourceVersion())
+	}
+	return nil
+}
+
+var changes = map[watch.EventType]evidence.Change{
+	watch.Added: evidence.Added, watch.Modified: evidence.Modified, watch.Deleted: evidence.Deleted,
+}
+
+func (w *watcher) dispatch(ctx context.Context, c evidence.Change, u *unstructured.Unstructured) {
+	if w.res == crdResource {
+		w.hub.definitionChanged(ctx, c, u)
+	}
+	for _, s := range w.hub.listeners(u.GetNamespace()) {
+		s.deliver(delivery{res: w.res, change: c, obj: u})
+	}
+}
+
+// relist reads everything anew after a break that cannot be resumed (or, with no cause, for a resource that has just
+// come), and delivers what differs from what the subscriptions know.
+func (w *watcher) relist(ctx context.Context, cause error) error {
+	list, err := w.hub.dyn.Resource(w.res.gvr).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return err
+	}
+	for i := range list.Items {
+		if w.res == crdResource {
+			w.hub.definitionChanged(ctx, evidence.Modified, &list.Items[i])
+		}
+	}
+	reason := "the resource was there before the watch"
+	if cause != nil {
+		reason = cause.Error()
+	}
+	for _, s := range w.hub.listenersOf(w.res) {
+		s.reconcile(w.res, list.Items, evidence.Gap{Resource: w.res.String(), Reason: reason}, w.excusable(cause))
+	}
+	w.advance(list.GetResourceVersion())
+	return nil
+}
+
+// excusable reports whether a relist is in the nature of things: the API server ends the watches of a resource whose
+// CRD is new or changed. Evidence is then missing only if the list holds something that no watch had delivered.
+func (w *watcher) excusable(cause error) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return cause == nil || time.Now().Before(w.excused)
+}
+
+func (w *watcher) excuse(d time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.excused = time.Now().Add(d)
+}
+
+func (w *watcher) at() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.mark
+}
+
+func (w *watcher) advance(mark string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.mark = mark
+	close(w.moved)
+	w.moved = make(chan struct{})
+}
+
+// await returns once cond holds; it is asked whenever the mark has moved, and without the lock.
+func (w *watcher) await(ctx context.Context, cond func(mark string) bool) error {
+	for {
+		w.mu.Lock()
+		mark, moved := w.mark, w.moved
+		w.mu.Unlock()
+		if cond(mark) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("the watch on %s lags behind the API server at %s: %w", w.res, mark, context.Cause(ctx))
+		case <-w.done:
+			if w.hub.over() {
+				return ErrClosed
+			}
+			return nil // the resource is no longer served
+		case <-moved:
+		}
+	}
+}
+
+// behind reports whether resourceVersion a is older than b. Versions of an API that does not number them never are.
+func behind(a, b string) bool {
+	c, err := resourceversion.CompareResourceVersion(a, b)
+	return err == nil && c < 0
+}
+
+// newer reports whether a is a later version of the object than b. Versions that are not numbered count as later.
+func newer(a, b *unstructured.Unstructured) bool {
+	c, err := resourceversion.CompareResourceVersion(a.GetResourceVersion(), b.GetResourceVersion())
+	return err != nil || c > 0
+}
