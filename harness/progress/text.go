@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
-	"sync"
 	"time"
 
 	"rehearse.dev/rehearse/harness/verdict"
@@ -93,11 +92,12 @@ func because(text string) string {
 
 // oneLine also takes out colours and control characters: what a cluster says must not move the cursor.
 func oneLine(s string) string {
-	s = escapes().ReplaceAllString(s, "")
+	s = escapes.ReplaceAllString(s, "")
 	return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f }), " ")
 }
 
-var escapes = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\x1b\[[0-9;?]*[A-Za-z]`) })
+// escapes are the sequences that colour text or move the cursor.
+var escapes = regexp.MustCompile(`\x1b\[[0-9;?]*[A-Za-z]`)
 
 // short rounds a duration to what a reader takes in.
 func short(d time.Duration) string {
