@@ -1,0 +1,213 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+
+	"rehearse.dev/rehearse/harness/cluster"
+)
+
+const (
+	// portTries is how many ports the API server is offered before the boot is given up.
+	portTries = 5
+	// pollInterval is how often the API server is asked whether it answers; until then nothing can be watched.
+	pollInterval = 20 * time.Millisecond
+	// bootTimeout is how long a boot may take: many times what a busy laptop needs.
+	bootTimeout = 2 * time.Minute
+)
+
+// errPortTaken means that somebody took the API server's port between our choice and its start.
+var errPortTaken = errors.New("the port was taken by another process")
+
+// boot makes all of the cluster. On error the caller deletes what there is of it.
+func (c *Cluster) boot(ctx context.Context, spec cluster.Spec, freePort func() (int, error)) error {
+	began := time.Now()
+	ctx, cancel := context.WithTimeoutCause(ctx, bootTimeout, fmt.Errorf("not ready after %s", bootTimeout))
+	defer cancel()
+	spec.Progress("starting etcd and kube-apiserver")
+	err := makeDirs(c.dir)
+	if err == nil {
+		c.line, err = newLifeline()
+	}
+	if err == nil {
+		err = c.start(etcd, etcdArgs())
+	}
+	var creds *credentials
+	if err == nil {
+		creds, err = newCredentials(c.dir)
+	}
+	if err == nil {
+		err = c.startAPIServer(ctx, creds, freePort)
+	}
+	if err == nil {
+		err = c.populate(ctx, spec, creds)
+	}
+	if err != nil {
+		return c.explain(err)
+	}
+	c.watch()
+	spec.Progress(fmt.Sprintf("Kubernetes %s with %d simulated nodes is ready after %s",
+		c.version, spec.Nodes, time.Since(began).Round(10*time.Millisecond)))
+	return nil
+}
+
+// start starts a component and remembers it.
+func (c *Cluster) start(name string, args []string) error {
+	p, err := startProcess(c.kube, name, args, c.dir, c.line)
+	if err != nil {
+		return err
+	}
+	c.processes = append(c.processes, p)
+	return nil
+}
+
+// startAPIServer starts the API server and waits until it answers requests, with whatever status.
+func (c *Cluster) startAPIServer(ctx context.Context, creds *credentials, freePort func() (int, error)) error {
+	var err error
+	for range portTries {
+		var port int
+		if port, err = freePort(); err != nil {
+			return err
+		}
+		if err := c.start(apiserver, apiserverArgs(port)); err != nil {
+			return err
+		}
+		c.config = creds.config(port, creds.admin)
+		if err = c.awaitStatus(ctx, "/livez", func(int) bool { return true }); !isPortTaken(err) {
+			return err
+		}
+		c.processes = c.processes[:len(c.processes)-1]
+		if err := os.Remove(filepath.Join(c.dir, logsDir, apiserver+".log")); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("%s: %w, %d times in a row; is something taking all loopback ports? %w", apiserver, errPortTaken, portTries, err)
+}
+
+func isPortTaken(err error) bool {
+	var ended *ComponentError
+	return errors.As(err, &ended) && ended.Component == apiserver && strings.Contains(ended.Tail, syscall.EADDRINUSE.Error())
+}
+
+// populate starts what needs an API server that answers, and waits until the cluster is ready.
+func (c *Cluster) populate(ctx context.Context, spec cluster.Spec, creds *credentials) error {
+	clients, err := newClients(c.config)
+	if err != nil {
+		return err
+	}
+	if err := creds.writeKubeconfigs(c.dir, c.name, c.config.Host); err != nil {
+		return err
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		return c.awaitStatus(ctx, "/readyz", func(code int) bool { return code == http.StatusOK })
+	})
+	g.Go(func() error {
+		version, err := clients.admin.Discovery().ServerVersion()
+		if err != nil {
+			return fmt.Errorf("ask %s for its version: %w", apiserver, err)
+		}
+		c.version = version.GitVersion
+		return c.joinNodes(ctx, spec.Nodes, clients)
+	})
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	if err := c.start(controllerManager, controllerManagerArgs()); err != nil {
+		return err
+	}
+	return c.start(scheduler, schedulerArgs())
+}
+
+// clients are what the boot talks to the API server with.
+type clients struct{ admin, kubelet kubernetes.Interface }
+
+func newClients(config *rest.Config) (clients, error) {
+	admin, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return clients{}, fmt.Errorf("make a client: %w", err)
+	}
+	kubelet, err := kubernetes.NewForConfig(kubeletConfig(config))
+	if err != nil {
+		return clients{}, fmt.Errorf("make a client: %w", err)
+	}
+	return clients{admin: admin, kubelet: kubelet}, nil
+}
+
+// awaitStatus asks the API server for path until it answers with a status that will do, or until a component ends.
+func (c *Cluster) awaitStatus(ctx context.Context, path string, ok func(code int) bool) error {
+	ctx, stop := c.failFast(ctx)
+	defer stop()
+	client, err := rest.HTTPClientFor(c.config)
+	if err != nil {
+		return fmt.Errorf("make a client: %w", err)
+	}
+	defer client.CloseIdleConnections()
+	ticker := time.NewTicker(pollInterval)
+	defer ticker.Stop()
+	for {
+		code, last := get(ctx, client, c.config.Host+path)
+		if last == nil && ok(code) {
+			return nil
+		}
+		if last == nil {
+			last = fmt.Errorf("status %d", code)
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return fmt.Errorf("wait for %s%s: %w (last answer: %w)", c.config.Host, path, context.Cause(ctx), last)
+		}
+	}
+}
+
+func get(ctx context.Context, client *http.Client, url string) (code int, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return 0, err
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return 0, err
+	}
+	return resp.StatusCode, resp.Body.Close()
+}
+
+// failFast returns a context that ends, with the reason as its cause, when a component ends.
+func (c *Cluster) failFast(ctx context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	for _, p := range c.processes {
+		go func() {
+			select {
+			case <-p.ended:
+				cancel(p.failure())
+			case <-ctx.Done():
+			}
+		}()
+	}
+	return ctx, func() { cancel(nil) }
+}
+
+// explain adds the remedy to errors whose cause is not in their words.
+func (c *Cluster) explain(err error) error {
+	var ended *ComponentError
+	full := errors.Is(err, syscall.ENOSPC)
+	if errors.As(err, &ended) && !full {
+		full = strings.Contains(ended.Tail, syscall.ENOSPC.Error())
+	}
+	if full {
+		return fmt.Errorf("%w: the file system of %s is full: %w", ErrNoSpace, filepath.Dir(c.dir), err)
+	}
+	return err
+}

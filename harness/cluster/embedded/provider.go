@@ -1,0 +1,151 @@
+// Package embedded makes clusters of real control-plane components, run as child processes, and simulated nodes.
+//
+// etcd, kube-apiserver, kube-controller-manager and kube-scheduler come from one multi-call binary (cmd/kube), which is
+// built on demand. Nodes and pods are simulated in this process by KWOK. No container runtime is needed.
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"time"
+
+	"rehearse.dev/rehearse/harness/cluster"
+	"rehearse.dev/rehearse/harness/cluster/journal"
+)
+
+// EnvKubeBinary names a kube binary to use instead of building one.
+const EnvKubeBinary = "REHEARSE_KUBE_BIN"
+
+// Keys of the journal record's data.
+const (
+	dataProvider = "provider"
+	dataDir      = "dir"
+)
+
+// JournalKind is the kind of an embedded cluster's journal record.
+const JournalKind = "cluster"
+
+// defaultNodes is how many nodes a cluster gets that asks for none.
+const defaultNodes = 3
+
+// namePattern is what a cluster may be called.
+var namePattern = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$`)
+
+// Provider makes embedded clusters.
+type Provider struct {
+	kube      string
+	stateRoot string
+	dataRoot  string
+	freePort  func() (int, error)
+}
+
+var _ cluster.Provider = (*Provider)(nil)
+
+// Option changes how clusters are made.
+type Option func(*Provider)
+
+// WithKubeBinary uses the kube binary at path; without it REHEARSE_KUBE_BIN or, failing that, EnsureKube says which.
+func WithKubeBinary(path string) Option { return func(p *Provider) { p.kube = path } }
+
+// WithStateRoot keeps the journal below root instead of the default place.
+func WithStateRoot(root string) Option { return func(p *Provider) { p.stateRoot = root } }
+
+// WithDataRoot keeps the clusters' folders in dir instead of in memory.
+func WithDataRoot(dir string) Option { return func(p *Provider) { p.dataRoot = dir } }
+
+// New returns a provider.
+func New(opts ...Option) *Provider {
+	p := &Provider{freePort: freePort}
+	for _, o := range opts {
+		o(p)
+	}
+	return p
+}
+
+// Name is the provider's name in scenario files.
+func (p *Provider) Name() string { return "embedded" }
+
+// Create boots a cluster. It returns once the API server is ready and the nodes are; the controller manager and the
+// scheduler run by then but may still be loading.
+func (p *Provider) Create(ctx context.Context, spec cluster.Spec) (cluster.Cluster, error) {
+	return p.create(ctx, spec)
+}
+
+func (p *Provider) create(ctx context.Context, spec cluster.Spec) (*Cluster, error) {
+	if spec.Name == "" {
+		spec.Name = "rehearse-" + randomHex(4)
+	}
+	if spec.Nodes == 0 {
+		spec.Nodes = defaultNodes
+	}
+	if err := validate(spec); err != nil {
+		return nil, fmt.Errorf("embedded cluster: %w", err)
+	}
+	if spec.Progress == nil {
+		spec.Progress = func(string) {}
+	}
+	kube, err := p.binary(ctx, spec.Progress)
+	if err != nil {
+		return nil, fmt.Errorf("embedded cluster %s: %w", spec.Name, err)
+	}
+	j, err := journal.Open(p.stateRoot)
+	if err != nil {
+		return nil, fmt.Errorf("embedded cluster %s: %w", spec.Name, err)
+	}
+	root := p.dataRoot
+	if root == "" {
+		root = dataRoot()
+	}
+	dir := filepath.Join(root, "rehearse-"+randomHex(6))
+	entry, err := j.Begin(JournalKind, spec.Name, map[string]string{dataProvider: p.Name(), dataDir: dir})
+	if errors.Is(err, journal.ErrExists) {
+		return nil, fmt.Errorf("embedded cluster %s: there is one of this name, or what a killed one left (see rehearse cluster list): %w", spec.Name, err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("embedded cluster %s: %w", spec.Name, err)
+	}
+	c := &Cluster{name: spec.Name, dir: dir, kube: kube, entry: entry, ending: make(chan struct{}), died: make(chan struct{})}
+	if err := c.boot(ctx, spec, p.freePort); err != nil {
+		cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), deleteTimeout)
+		defer cancel()
+		return nil, errors.Join(fmt.Errorf("embedded cluster %s: %w", spec.Name, err), c.Delete(cleanup))
+	}
+	return c, nil
+}
+
+// deleteTimeout bounds the clean-up after a failed boot.
+const deleteTimeout = 15 * time.Second
+
+func validate(spec cluster.Spec) error {
+	if !namePattern.MatchString(spec.Name) {
+		return fmt.Errorf("%q is no name for a cluster: at most 40 of a-z, 0-9 and -, with no - at either end", spec.Name)
+	}
+	if spec.Nodes < 0 || spec.Nodes > maxNodes {
+		return fmt.Errorf("%d nodes are not between 1 and %d", spec.Nodes, maxNodes)
+	}
+	return nil
+}
+
+// binary finds the kube binary, or has it built.
+func (p *Provider) binary(ctx context.Context, progress func(string)) (string, error) {
+	if p.kube == "" {
+		return EnsureKube(ctx, progress)
+	}
+	return checkBinary(p.kube, "the kube binary")
+}
+
+// checkBinary returns path if a program is there.
+func checkBinary(path, what string) (string, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w (unset %s to have one built)", what, err, EnvKubeBinary)
+	}
+	if info.IsDir() || info.Mode()&0o111 == 0 {
+		return "", fmt.Errorf("%s: %s is not an executable file (unset %s to have one built)", what, path, EnvKubeBinary)
+	}
+	return filepath.Abs(path)
+}
