@@ -1,0 +1,149 @@
+package assert
+
+import (
+	"fmt"
+	"strings"
+
+	"rehearse.dev/rehearse/harness/api/v1alpha1"
+	"rehearse.dev/rehearse/harness/evidence"
+	"rehearse.dev/rehearse/harness/registry"
+)
+
+func eventsEntry() registry.Entry[Func] {
+	return registry.Entry[Func]{
+		Name:    "events",
+		Summary: "Which Kubernetes Events were seen, and how often.",
+		Example: `- events:
+    object: Deployment/backend
+    type: Warning
+    max: 0
+`,
+		NewSpec:  func() any { return &v1alpha1.Events{} },
+		Validate: validated(validateEvents),
+		Code:     typed(judgeEvents),
+	}
+}
+
+func validateEvents(e *v1alpha1.Events) []registry.Problem {
+	least, most := bounds(e)
+	switch {
+	case least < 0 || most < -1:
+		return []registry.Problem{{Message: "min and max must not be negative"}}
+	case most >= 0 && most < least:
+		return []registry.Problem{{Path: "max", Message: fmt.Sprintf("is below min, which is %d", least)}}
+	}
+	return nil
+}
+
+// bounds are min and max; -1 is no upper bound. Min is 1 unless only max is stated.
+func bounds(e *v1alpha1.Events) (least, most int) {
+	least, most = 1, -1
+	if e.Max != nil {
+		least, most = 0, *e.Max
+		if most < 0 {
+			most = -2
+		}
+	}
+	if e.Min != nil {
+		least = *e.Min
+	}
+	return least, most
+}
+
+func judgeEvents(v *View, spec *v1alpha1.Events) Result {
+	r := Result{Step: spec.At}
+	window := v.Bundle.Timeline
+	if spec.At != "" {
+		w, ok := v.step(spec.At, &r)
+		if !ok {
+			return r
+		}
+		window = w.events
+	}
+	if spec.Object != "" && !v.known(spec.Object) {
+		r.miss("%s matches nothing: no evidence names such an object", spec.Object)
+		return r
+	}
+	seen, any := v.countEvents(spec, &r)
+	least, most := bounds(spec)
+	switch {
+	case seen < least:
+		if !v.incomplete(window, spec.At, &r) {
+			r.fail("expected at least %d Events (%s), seen %d", least, describe(spec), seen)
+		}
+	case most >= 0 && seen > most:
+		r.fail("expected at most %d Events (%s), seen %d%s", most, describe(spec), seen, v.lastEvent(r.Evidence))
+	case most >= 0 && !any:
+		r.miss("no Event at all was recorded")
+	case most >= 0:
+		v.incomplete(window, spec.At, &r)
+	}
+	return r
+}
+
+// incomplete tells whether Events may be missing: because of a gap, or because the end is cut off.
+func (v *View) incomplete(window []evidence.Event, step string, r *Result) bool {
+	if len(v.Bundle.Truncated) > 0 && step == "" {
+		r.miss("the evidence is cut off: %s", strings.Join(v.Bundle.Truncated, ", "))
+		return true
+	}
+	return gap(window, r, "Event")
+}
+
+// countEvents counts occurrences. A record of a series states how often it has occurred so far, so only what it adds
+// to the record before counts; one that does not grow begins a new series.
+func (v *View) countEvents(spec *v1alpha1.Events, r *Result) (seen int, any bool) {
+	series := map[evidence.KubeEvent]int32{}
+	for i := range v.Bundle.Timeline {
+		e := &v.Bundle.Timeline[i]
+		if e.KubeEvent == nil {
+			continue
+		}
+		any = true
+		if !v.fitsEvent(spec, e.KubeEvent) {
+			continue
+		}
+		key := *e.KubeEvent
+		key.Count = 0
+		added := max(1, e.KubeEvent.Count)
+		if before := series[key]; added > before {
+			added -= before
+		}
+		series[key] = max(1, e.KubeEvent.Count)
+		if spec.At == "" || e.Step == spec.At {
+			seen += int(added)
+			r.rest(e.Seq)
+		}
+	}
+	return seen, any
+}
+
+func (v *View) fitsEvent(spec *v1alpha1.Events, e *evidence.KubeEvent) bool {
+	return v.fitsRef(spec.Object, e.Regarding) &&
+		(spec.Type == "" || spec.Type == e.Type) &&
+		(spec.Reason == "" || spec.Reason == e.Reason) &&
+		strings.Contains(e.Message, spec.Contains)
+}
+
+func describe(e *v1alpha1.Events) string {
+	var parts []string
+	for _, p := range []struct{ name, value string }{
+		{"of", e.Object}, {"type", e.Type}, {"reason", e.Reason}, {"containing", e.Contains}, {"in step", e.At},
+	} {
+		if p.value != "" {
+			parts = append(parts, p.name+" "+p.value)
+		}
+	}
+	if len(parts) == 0 {
+		return "any"
+	}
+	return strings.Join(parts, ", ")
+}
+
+func (v *View) lastEvent(seqs []int64) string {
+	if len(seqs) == 0 {
+		return ""
+	}
+	e := v.Bundle.Timeline[seqs[len(seqs)-1]-1]
+	return fmt.Sprintf(", the last in step %q (+%s): %s %s: %s", e.Step, short(e.At), e.KubeEvent.Regarding, e.KubeEvent.Reason, e.KubeEvent.Message)
+}

@@ -1,0 +1,208 @@
+package assert
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"rehearse.dev/rehearse/harness/api/v1alpha1"
+	"rehearse.dev/rehearse/harness/evidence"
+	"rehearse.dev/rehearse/harness/registry"
+)
+
+func ledgerEntry() registry.Entry[Func] {
+	return registry.Entry[Func]{
+		Name:    "ledger",
+		Summary: "What Helm's storage holds: at most one deployed revision, none pending, none unreadable, and what else is stated.",
+		Example: `- ledger:
+    at: back
+    deployed: 3
+    statuses: {1: superseded, 2: superseded}
+    applyMethod: unchanged
+    reachable: [1]
+`,
+		NewSpec:  func() any { return &v1alpha1.Ledger{} },
+		Validate: validated(validateLedger),
+		Code:     typed(judgeLedger),
+	}
+}
+
+var statuses = []string{
+	"unknown", "deployed", "uninstalled", "superseded", "failed", "uninstalling",
+	"pending-install", "pending-upgrade", "pending-rollback",
+}
+
+func validateLedger(l *v1alpha1.Ledger) []registry.Problem {
+	var problems []registry.Problem
+	if l.Deployed != nil && *l.Deployed < 0 {
+		problems = append(problems, registry.Problem{Path: "deployed", Message: "must be a revision, or 0 for none"})
+	}
+	for _, rev := range slices.Sorted(maps.Keys(l.Statuses)) {
+		at := fmt.Sprintf("statuses[%d]", rev)
+		if rev < 1 {
+			problems = append(problems, registry.Problem{Path: at, Message: "revisions count from 1"})
+		}
+		if status := l.Statuses[rev]; !slices.Contains(statuses, status) {
+			message := fmt.Sprintf("%q is no status of Helm%s", status, registry.Hint(status, statuses))
+			problems = append(problems, registry.Problem{Path: at, Message: message})
+		}
+	}
+	for i, rev := range l.Reachable {
+		if rev < 1 {
+			problems = append(problems, registry.Problem{Path: fmt.Sprintf("reachable[%d]", i), Message: "revisions count from 1"})
+		}
+	}
+	return problems
+}
+
+func judgeLedger(v *View, spec *v1alpha1.Ledger) Result {
+	var r Result
+	s, ok := v.snapshot(spec.At, &r)
+	if !ok {
+		return r
+	}
+	l := s.Ledger
+	if len(l.Revisions) == 0 && len(l.Unreadable) == 0 && !(spec.Deployed != nil && *spec.Deployed == 0) {
+		if v.everStored() {
+			r.fail("Helm's storage holds no revision of %s", l.Release)
+		} else {
+			r.miss("Helm's storage never held a revision of %s", l.Release)
+		}
+		return r
+	}
+	for _, name := range slices.Sorted(maps.Keys(l.Unreadable)) {
+		r.fail("the stored record %s cannot be read: %s", name, l.Unreadable[name])
+	}
+	v.judgeDeployed(l, spec, &r)
+	for _, rev := range l.Revisions {
+		if strings.HasPrefix(rev.Status, "pending-") && !spec.AllowPending && spec.Statuses[rev.Revision] != rev.Status {
+			r.fail("revision %d is stuck in %s%s", rev.Revision, rev.Status, v.statusSince(rev, r.Step))
+		}
+	}
+	for _, n := range slices.Sorted(maps.Keys(spec.Statuses)) {
+		v.judgeStatus(l, n, spec.Statuses[n], &r)
+	}
+	for _, n := range spec.Reachable {
+		if _, ok := stored(l, n); !ok {
+			r.fail("revision %d cannot be rolled back to: it is not in storage, which holds %s", n, stock(l))
+		}
+	}
+	v.judgeApplyMethod(l, spec.ApplyMethod, &r)
+	return r
+}
+
+func (v *View) judgeDeployed(l evidence.Ledger, spec *v1alpha1.Ledger, r *Result) {
+	var deployed []evidence.Revision
+	for _, rev := range l.Revisions {
+		if rev.Status == "deployed" {
+			deployed = append(deployed, rev)
+		}
+	}
+	texts := make([]string, len(deployed))
+	for i, rev := range deployed {
+		texts[i] = fmt.Sprintf("%d%s", rev.Revision, v.statusSince(rev, r.Step))
+	}
+	seen := cmp.Or(strings.Join(texts, " and "), "none")
+	switch want := spec.Deployed; {
+	case want == nil && len(deployed) > 1:
+		r.fail("expected at most one deployed revision, seen %s", seen)
+	case want == nil:
+	case *want == 0 && len(deployed) > 0:
+		r.fail("expected no deployed revision, seen %s", seen)
+	case *want > 0 && (len(deployed) != 1 || deployed[0].Revision != *want):
+		r.fail("expected revision %d alone to be deployed, seen %s (storage holds %s)", *want, seen, stock(l))
+	}
+}
+
+func (v *View) judgeStatus(l evidence.Ledger, number int, want string, r *Result) {
+	rev, ok := stored(l, number)
+	switch {
+	case !ok:
+		r.fail("revision %d: expected %s, but it is not in storage, which holds %s", number, want, stock(l))
+	case rev.Status != want:
+		r.fail("revision %d: expected %s, seen %s%s", number, want, rev.Status, v.statusSince(rev, r.Step))
+	}
+}
+
+func (v *View) judgeApplyMethod(l evidence.Ledger, want string, r *Result) {
+	newest, ok := revision(l, 0)
+	if want == "" || !ok {
+		return
+	}
+	expected := want
+	if want == "unchanged" {
+		first, ok := v.firstRevision()
+		if !ok {
+			r.miss("the apply method of the first revision is not known")
+			return
+		}
+		expected = applyMethod(first)
+	}
+	if seen := applyMethod(newest); seen != expected {
+		r.fail("revision %d: expected apply method %s (%s), seen %s, since step %q", newest.Revision, expected, want, seen,
+			v.firstSeen(r.Step, func(rev evidence.Revision) bool { return rev.Revision == newest.Revision && applyMethod(rev) == seen }))
+	}
+}
+
+// applyMethod reads the releases of Helm 3, which store none, as what they are.
+func applyMethod(rev evidence.Revision) string {
+	return cmp.Or(rev.ApplyMethod, "csa")
+}
+
+// firstRevision is the lowest revision in any snapshot.
+func (v *View) firstRevision() (evidence.Revision, bool) {
+	var first evidence.Revision
+	for _, s := range v.Bundle.Snapshots {
+		for _, rev := range s.Ledger.Revisions {
+			if first.Revision == 0 || rev.Revision < first.Revision {
+				first = rev
+			}
+		}
+	}
+	return first, first.Revision > 0
+}
+
+func (v *View) everStored() bool {
+	_, ok := v.firstRevision()
+	return ok
+}
+
+// statusSince says at the end of which step a revision was first seen in the status that it has kept until step.
+func (v *View) statusSince(rev evidence.Revision, step string) string {
+	since := v.firstSeen(step, func(r evidence.Revision) bool { return r.Revision == rev.Revision && r.Status == rev.Status })
+	return fmt.Sprintf(" since step %q", since)
+}
+
+// firstSeen goes back from a step for as long as each snapshot has such a revision.
+func (v *View) firstSeen(step string, such func(evidence.Revision) bool) string {
+	since := step
+	at := slices.IndexFunc(v.Bundle.Snapshots, func(s evidence.Snapshot) bool { return s.Step == step })
+	for i := at; i >= 0 && slices.ContainsFunc(v.Bundle.Snapshots[i].Ledger.Revisions, such); i-- {
+		since = v.Bundle.Snapshots[i].Step
+	}
+	return since
+}
+
+func stored(l evidence.Ledger, number int) (evidence.Revision, bool) {
+	for _, rev := range l.Revisions {
+		if rev.Revision == number {
+			return rev, true
+		}
+	}
+	return evidence.Revision{}, false
+}
+
+// stock lists what storage holds: "1 superseded, 2 deployed".
+func stock(l evidence.Ledger) string {
+	if len(l.Revisions) == 0 {
+		return "nothing"
+	}
+	sorted := slices.SortedFunc(slices.Values(l.Revisions), func(a, b evidence.Revision) int { return cmp.Compare(a.Revision, b.Revision) })
+	texts := make([]string, len(sorted))
+	for i, rev := range sorted {
+		texts[i] = fmt.Sprintf("%d %s", rev.Revision, rev.Status)
+	}
+	return strings.Join(texts, ", ")
+}

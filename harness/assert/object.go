@@ -1,0 +1,110 @@
+package assert
+
+import (
+	"slices"
+
+	"rehearse.dev/rehearse/harness/api/v1alpha1"
+	"rehearse.dev/rehearse/harness/evidence"
+	"rehearse.dev/rehearse/harness/ownership"
+	"rehearse.dev/rehearse/harness/registry"
+)
+
+func objectEntry() registry.Entry[Func] {
+	return registry.Entry[Func]{
+		Name:    "object",
+		Summary: "Fields of one object, that it is the same object as before, or that it does not exist.",
+		Example: `- object:
+    at: back
+    object: Deployment/backend
+    match: {spec: {replicas: 5}}
+    sameUID: v1
+`,
+		NewSpec:  func() any { return &v1alpha1.ObjectMatch{} },
+		Validate: validated(validateObject),
+		Code:     typed(judgeObject),
+	}
+}
+
+func validateObject(o *v1alpha1.ObjectMatch) []registry.Problem {
+	if o.Absent && (o.Match != nil || o.SameUID != "") {
+		return []registry.Problem{{Path: "absent", Message: "an object that must not exist has neither fields nor a UID: remove match and sameUID"}}
+	}
+	return nil
+}
+
+func judgeObject(v *View, spec *v1alpha1.ObjectMatch) Result {
+	var r Result
+	s, ok := v.snapshot(spec.At, &r)
+	if !ok {
+		return r
+	}
+	o, err := v.find(s, spec.Object)
+	switch {
+	case err != nil:
+		r.miss("%v", err)
+	case spec.Absent && o != nil:
+		r.fail("%s must not exist, but does%s%s", spec.Object, deleting(o), v.since(s, refOf(o), nil, false, &r))
+	case spec.Absent && !v.known(spec.Object):
+		r.miss("%s matches nothing: no evidence names such an object", spec.Object)
+	case spec.Absent:
+	case o == nil:
+		v.gone(spec.Object, s, &r)
+	default:
+		v.judgeFields(s, o, spec, &r)
+		v.judgeUID(s, o, spec, &r)
+	}
+	return r
+}
+
+func deleting(o map[string]any) string {
+	if metaText(o, "deletionTimestamp") != "" {
+		return " (it is being deleted)"
+	}
+	return ""
+}
+
+func (v *View) judgeFields(s evidence.Snapshot, o map[string]any, spec *v1alpha1.ObjectMatch, r *Result) {
+	c := newComparer(o)
+	c.nullIsAbsent = true
+	for _, d := range c.object(spec.Match) {
+		if d.hidden {
+			r.miss("%s %s is a secret value, which the evidence holds as a hash", spec.Object, d.path)
+			continue
+		}
+		r.fail("%s %s: expected %s, seen %s%s", spec.Object, d.path, d.want, d.seen, v.since(s, refOf(o), d.path, false, r))
+	}
+}
+
+func (v *View) judgeUID(s evidence.Snapshot, o map[string]any, spec *v1alpha1.ObjectMatch, r *Result) {
+	if spec.SameUID == "" {
+		return
+	}
+	then, ok := v.other(spec.SameUID, r)
+	if !ok {
+		return
+	}
+	before, err := v.find(then, spec.Object)
+	switch {
+	case err != nil:
+		r.miss("%v", err)
+	case before == nil:
+		r.miss("%s does not exist at the end of step %q", spec.Object, spec.SameUID)
+	case refOf(before).UID == "" || refOf(o).UID == "":
+		r.miss("the snapshots do not hold the UID of %s", spec.Object)
+	case refOf(before).UID != refOf(o).UID:
+		r.fail("%s is not the object of step %q: it was deleted and made again%s", spec.Object, spec.SameUID, v.madeSince(refOf(o), r))
+	}
+}
+
+// madeSince says when the object with this UID was first seen.
+func (v *View) madeSince(object evidence.Ref, r *Result) string {
+	i := slices.IndexFunc(v.Bundle.Timeline, func(e evidence.Event) bool {
+		return e.Object != nil && e.Object.Ref.UID == object.UID
+	})
+	if i < 0 {
+		return ""
+	}
+	e := v.Bundle.Timeline[i]
+	r.rest(e.Seq)
+	return ", " + ownership.Since{Seq: e.Seq, Step: e.Step, At: e.At}.String()
+}

@@ -1,0 +1,290 @@
+package assert
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"rehearse.dev/rehearse/harness/evidence"
+	"rehearse.dev/rehearse/harness/ownership"
+	"rehearse.dev/rehearse/harness/ref"
+)
+
+// View is a bundle with what the assertions ask of it again and again.
+type View struct {
+	Bundle *evidence.Bundle
+
+	windows map[string]*window
+	// planned are the names of the steps without those of finally, and finally these.
+	planned, finally []string
+	// endedBy is the step whose outcome ended the run; empty if none did.
+	endedBy string
+}
+
+// window is what the timeline holds of one step.
+type window struct {
+	started, finished *evidence.Event
+	// events are those recorded while the step was under way.
+	events []evidence.Event
+}
+
+// NewView indexes a bundle, whose last planned steps, so many, are those of finally.
+func NewView(b *evidence.Bundle, finally int) *View {
+	cut := max(0, len(b.Variant.Steps)-finally)
+	v := &View{
+		Bundle: b, windows: map[string]*window{},
+		planned: b.Variant.Steps[:cut], finally: b.Variant.Steps[cut:],
+	}
+	for i := range b.Timeline {
+		e := &b.Timeline[i]
+		if e.Step == "" {
+			continue
+		}
+		w := v.windows[e.Step]
+		if w == nil {
+			w = &window{}
+			v.windows[e.Step] = w
+		}
+		w.events = append(w.events, *e)
+		switch {
+		case e.Started != nil:
+			w.started = e
+		case e.Finished != nil:
+			w.finished = e
+		}
+	}
+	for _, step := range v.planned {
+		if w := v.windows[step]; v.endedBy == "" && w.ended() && (w.finished.Finished.Mismatch != "" || w.finished.Finished.Errored) {
+			v.endedBy = step
+		}
+	}
+	return v
+}
+
+func (w *window) ended() bool { return w != nil && w.finished != nil }
+
+// begin is when the step started; the first of its events if the start was not recorded.
+func (w *window) begin() (time.Duration, int64) {
+	if w.started != nil {
+		return w.started.At, w.started.Seq
+	}
+	return w.events[0].At, w.events[0].Seq
+}
+
+// step resolves the step that an assertion names; empty means the last planned one.
+func (v *View) step(name string, r *Result) (*window, bool) {
+	if name == "" && len(v.planned) > 0 {
+		name = v.planned[len(v.planned)-1]
+	}
+	r.Step = name
+	w, reached := v.windows[name]
+	switch {
+	case !slices.Contains(v.Bundle.Variant.Steps, name):
+		r.miss("no step %q was planned", name)
+	case !reached:
+		r.miss("step %q was never reached%s", name, v.whyNotReached())
+	case !w.ended():
+		r.miss("the evidence ends while step %q was under way", name)
+	default:
+		return w, true
+	}
+	return nil, false
+}
+
+func (v *View) whyNotReached() string {
+	if v.endedBy != "" {
+		return fmt.Sprintf(": step %q ended the run", v.endedBy)
+	}
+	return ": the evidence ends before it"
+}
+
+// snapshot resolves the step and returns the whole state at its end.
+func (v *View) snapshot(name string, r *Result) (evidence.Snapshot, bool) {
+	if _, ok := v.step(name, r); !ok {
+		return evidence.Snapshot{}, false
+	}
+	return v.stateAt(r.Step, r)
+}
+
+// other is snapshot for a second step, which is not the one the result is about.
+func (v *View) other(name string, r *Result) (evidence.Snapshot, bool) {
+	var second Result
+	s, ok := v.snapshot(name, &second)
+	r.Missing = append(r.Missing, second.Missing...)
+	return s, ok
+}
+
+func (v *View) stateAt(step string, r *Result) (evidence.Snapshot, bool) {
+	s, ok := v.Bundle.Snapshot(step)
+	if !ok {
+		r.miss("there is no snapshot of step %q", step)
+		return s, false
+	}
+	if len(s.Incomplete) > 0 {
+		r.miss("the snapshot of step %q is incomplete: %s", step, strings.Join(s.Incomplete, ", "))
+		return s, false
+	}
+	return s, true
+}
+
+// until is the last event that a snapshot can know of.
+func (v *View) until(s evidence.Snapshot) int64 {
+	n, _ := slices.BinarySearchFunc(v.Bundle.Timeline, s.At+1, func(e evidence.Event, at time.Duration) int {
+		return cmp.Compare(e.At, at)
+	})
+	if n == 0 {
+		return 0
+	}
+	return v.Bundle.Timeline[n-1].Seq
+}
+
+// find is the one object of a snapshot that a reference means.
+func (v *View) find(s evidence.Snapshot, text string) (map[string]any, error) {
+	want, err := ref.Parse(text)
+	if err != nil {
+		return nil, err
+	}
+	var found map[string]any
+	for _, o := range s.Objects {
+		if !v.means(want, refOf(o)) {
+			continue
+		}
+		if found != nil {
+			return nil, fmt.Errorf("%s means several objects: write the group too, as in %s.%s/%s",
+				text, want.Kind, cmp.Or(refOf(o).Group, refOf(found).Group), want.Name)
+		}
+		found = o
+	}
+	return found, nil
+}
+
+// means tells whether a scenario's reference names an object.
+func (v *View) means(want ref.Ref, r evidence.Ref) bool {
+	return want.Fits(v.Bundle.Variant.Namespace, r.Group, r.Kind, r.Namespace, r.Name)
+}
+
+// fitsRef is means for a reference in text; the empty one fits any object, a malformed one none.
+func (v *View) fitsRef(text string, r evidence.Ref) bool {
+	if text == "" {
+		return true
+	}
+	want, err := ref.Parse(text)
+	return err == nil && v.means(want, r)
+}
+
+// known tells whether any evidence names an object: it was seen, written to, or is in a stored manifest.
+func (v *View) known(text string) bool {
+	for i := range v.Bundle.Timeline {
+		e := &v.Bundle.Timeline[i]
+		if e.Object != nil && v.fitsRef(text, e.Object.Ref) || e.Write != nil && v.fitsRef(text, e.Write.Ref) {
+			return true
+		}
+	}
+	for _, s := range v.Bundle.Snapshots {
+		fits := func(o map[string]any) bool { return v.fitsRef(text, refOf(o)) }
+		if slices.ContainsFunc(s.Objects, fits) {
+			return true
+		}
+		for _, rev := range s.Ledger.Revisions {
+			if slices.ContainsFunc(rev.Manifest, fits) ||
+				slices.ContainsFunc(rev.Hooks, func(h evidence.Hook) bool { return v.fitsRef(text, h.Ref) }) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// gap reports evidence that may be missing about these kinds in events; no kinds means any.
+func gap(events []evidence.Event, r *Result, kinds ...string) bool {
+	for _, e := range events {
+		if e.Gap == nil {
+			continue
+		}
+		concerns := len(kinds) == 0 || e.Gap.Resource == "" || slices.ContainsFunc(kinds, func(kind string) bool {
+			// A resource is the plural of its kind: networkpolicies of NetworkPolicy.
+			return strings.Contains(strings.ToLower(e.Gap.Resource), strings.TrimSuffix(strings.ToLower(kind), "y"))
+		})
+		if concerns {
+			r.miss("evidence about %s may be missing in step %q: %s", cmp.Or(e.Gap.Resource, "everything"), e.Step, e.Gap.Reason)
+			r.rest(e.Seq)
+			return true
+		}
+	}
+	return false
+}
+
+// refOf reads an object's reference.
+func refOf(o map[string]any) evidence.Ref {
+	apiVersion, _ := o["apiVersion"].(string)
+	group, version, grouped := strings.Cut(apiVersion, "/")
+	if !grouped {
+		group, version = "", apiVersion
+	}
+	kind, _ := o["kind"].(string)
+	return evidence.Ref{
+		Group: group, Version: version, Kind: kind,
+		Namespace: metaText(o, "namespace"), Name: metaText(o, "name"), UID: metaText(o, "uid"),
+	}
+}
+
+func metaText(o map[string]any, field string) string {
+	meta, _ := o["metadata"].(map[string]any)
+	text, _ := meta[field].(string)
+	return text
+}
+
+func annotation(o map[string]any, key string) string {
+	meta, _ := o["metadata"].(map[string]any)
+	annotations, _ := meta["annotations"].(map[string]any)
+	text, _ := annotations[key].(string)
+	return text
+}
+
+// revision is a revision of a ledger; 0 means the newest.
+func revision(l evidence.Ledger, number int) (evidence.Revision, bool) {
+	var found evidence.Revision
+	for _, rev := range l.Revisions {
+		if number == rev.Revision || number == 0 && rev.Revision > found.Revision {
+			found = rev
+		}
+	}
+	return found, found.Revision > 0
+}
+
+// inSnapshot finds the live object of an object of a manifest, which may leave out the namespace.
+func inSnapshot(s evidence.Snapshot, manifest map[string]any) map[string]any {
+	want := refOf(manifest)
+	for _, o := range s.Objects {
+		if sameObject(want, refOf(o), s.Ledger.Namespace) {
+			return o
+		}
+	}
+	return nil
+}
+
+// sameObject compares a reference from a manifest with a live one. home is the namespace that a manifest may omit, and
+// a cluster-scoped object has none whatever its manifest says.
+func sameObject(manifest, live evidence.Ref, home string) bool {
+	if manifest.Group != live.Group || manifest.Kind != live.Kind || manifest.Name != live.Name {
+		return false
+	}
+	return live.Namespace == "" || live.Namespace == cmp.Or(manifest.Namespace, home)
+}
+
+// since says since when, and by whom, a field of an object is as a snapshot shows it; empty if the timeline does not
+// tell. owners asks about who owns it rather than about its value.
+func (v *View) since(s evidence.Snapshot, object evidence.Ref, path ownership.Path, owners bool, r *Result) string {
+	h, err := ownership.Blame(v.Bundle, object, path, v.until(s))
+	if err != nil {
+		return ""
+	}
+	point := h.Value
+	if owners {
+		point = h.Owners
+	}
+	r.rest(point.Seq)
+	return ", " + point.String()
+}
