@@ -14,6 +14,7 @@ import (
 	"rehearse.dev/rehearse/harness/ownership"
 	"rehearse.dev/rehearse/harness/ref"
 	"rehearse.dev/rehearse/harness/registry"
+	"rehearse.dev/rehearse/harness/schema/fields"
 	"rehearse.dev/rehearse/harness/strictyaml"
 )
 
@@ -103,8 +104,8 @@ func item(list string, i int) string { return fmt.Sprintf("spec.%s[%d]", list, i
 // formats checks texts by the format tag of their field.
 var formats = map[string]func(v *validator, text string) error{
 	"name": func(_ *validator, text string) error {
-		if problems := validation.IsDNS1123Label(text); len(problems) > 0 {
-			return fmt.Errorf("%q is no name: %s", text, problems[0])
+		if len(validation.IsDNS1123Label(text)) > 0 {
+			return fmt.Errorf("%s is no name: want at most %d lower-case letters, digits and dashes, with a letter or digit at each end", fields.Quote(text), validation.DNS1123LabelMaxLength)
 		}
 		return nil
 	},
@@ -122,7 +123,7 @@ var formats = map[string]func(v *validator, text string) error{
 	},
 	"issue": func(_ *validator, text string) error {
 		if !issue.MatchString(text) {
-			return fmt.Errorf("%q is no issue of the form owner/repository#number", text)
+			return fmt.Errorf("%s is no issue of the form owner/repository#number", fields.Quote(text))
 		}
 		return nil
 	},
@@ -133,14 +134,15 @@ var formats = map[string]func(v *validator, text string) error{
 var issue = regexp.MustCompile(`^[\w.-]+/[\w.-]+#[1-9][0-9]*$`)
 
 func known(kind, name string, names []string) error {
-	names = slices.DeleteFunc(slices.Clone(names), func(s string) bool { return s == "" })
+	names = slices.Compact(slices.Sorted(slices.Values(names)))
+	names = slices.DeleteFunc(names, func(s string) bool { return s == "" })
 	switch {
 	case slices.Contains(names, name):
 		return nil
 	case len(names) == 0:
-		return fmt.Errorf("there is no %s %q; the scenario has none", kind, name)
+		return fmt.Errorf("there is no %s %s; the scenario has none", kind, fields.Quote(name))
 	default:
-		return fmt.Errorf("there is no %s %q%s", kind, name, registry.Hint(name, names))
+		return fmt.Errorf("there is no %s %s%s", kind, fields.Quote(name), registry.Hint(name[:min(len(name), 60)], names))
 	}
 }
 

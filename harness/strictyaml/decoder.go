@@ -76,7 +76,7 @@ func (d *decoder) enter(n *yaml.Node, path string) (target *yaml.Node, leave fun
 
 // shorten cuts a path that is too long to be read.
 func shorten(path string) string {
-	const longest = 200
+	const longest = 100
 	if len(path) <= longest {
 		return path
 	}
@@ -100,7 +100,7 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, p place) {
 		}
 	}
 	if n.Kind == yaml.ScalarNode && n.Tag == "!!null" {
-		d.report(p.at, p.path, "has no value; give it one or remove it")
+		d.noValue(p)
 		return
 	}
 	if v.Kind() == reflect.Pointer {
@@ -119,6 +119,14 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, p place) {
 	default:
 		d.scalar(n, v, p)
 	}
+}
+
+func (d *decoder) noValue(p place) {
+	if p.field.Required {
+		d.report(p.at, p.path, "has no value and must have one: %s", p.field.Doc)
+		return
+	}
+	d.report(p.at, p.path, "has no value; give it one or remove it")
 }
 
 func (d *decoder) list(n *yaml.Node, v reflect.Value, p place) {

@@ -50,7 +50,11 @@ func (d *decoder) structure(n *yaml.Node, v reflect.Value, p place) {
 		seen[shorthand.Name] = true
 		d.value(n, shorthand.Of(v), place{path: p.path, at: p.at, field: shorthand})
 	default:
-		d.report(position(n), p.path, "want a mapping with the fields %s, found %s", strings.Join(d.names(known, p.entry), ", "), describe(n))
+		want := "{}"
+		if names := d.names(known, p.entry); len(names) > 0 {
+			want = "a mapping with the fields " + strings.Join(names, ", ")
+		}
+		d.report(position(n), p.path, "want %s, found %s", want, describe(n))
 		return
 	}
 	for _, f := range known {

@@ -81,7 +81,7 @@ func Decode(data []byte, into any, registries Registries) *Result {
 		d.value(root, v, place{at: position(root), field: fieldOf(v.Type())})
 	}
 	slices.SortStableFunc(d.result.Problems, func(a, b Problem) int {
-		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column), cmp.Compare(a.Path, b.Path))
 	})
 	return d.result
 }

@@ -1,0 +1,128 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"rehearse.dev/rehearse/harness/plan"
+	"rehearse.dev/rehearse/harness/scenario"
+)
+
+func newPlanCmd() *cobra.Command {
+	var output string
+	cmd := &cobra.Command{
+		Use:   "plan PATH...",
+		Short: "Show what scenarios would run, how long, and on what",
+		Long: `Plan shows for every variant of every scenario its steps with their deadlines, what it needs of a cluster, and what
+it may change there. Objects without a namespace are in the one that a run makes for itself. Nothing is run.
+
+Exit codes: 0 shown, 2 usage or an invalid file.`,
+		Example: `  rehearse plan scenarios/ownership
+  rehearse plan scenarios --output json | jq '.[].longest'`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			asJSON, err := wantsJSON(output)
+			if err != nil {
+				return usageError(err)
+			}
+			plans, err := compilePlans(args)
+			if err != nil {
+				return tellMistakes(cmd.ErrOrStderr(), err)
+			}
+			if asJSON {
+				return printJSON(cmd.OutOrStdout(), plans)
+			}
+			return printPlans(cmd.OutOrStdout(), plans)
+		},
+	}
+	outputFlag(cmd, &output)
+	return cmd
+}
+
+func compilePlans(paths []string) ([]plan.Plan, error) {
+	files, err := scenario.Load(paths, catalog())
+	if err != nil {
+		return nil, err
+	}
+	var all []plan.Plan
+	for _, file := range files {
+		plans, err := plan.Compile(file, plan.Options{})
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, plans...)
+	}
+	return all, nil
+}
+
+func printPlans(w io.Writer, plans []plan.Plan) error {
+	for i, p := range plans {
+		if i > 0 {
+			fmt.Fprintln(w)
+		}
+		fmt.Fprintf(w, "%s  (%s)\n  %s\n", p.ID(), p.File, p.Scenario.Spec.Description)
+		fmt.Fprintf(w, "  needs an %s cluster, %s, isolation %s\n", p.Needs.Provider, count(p.Needs.Nodes, "node", "nodes"), p.Needs.Isolation)
+		fmt.Fprintf(w, "  takes %s at most, clean-up included, once the cluster is up; seed %d\n\n", short(p.Longest.Duration), p.Seed)
+		if err := printTables(w, p); err != nil {
+			return harnessError(fmt.Errorf("writing the plan: %w", err))
+		}
+	}
+	return nil
+}
+
+func printTables(w io.Writer, p plan.Plan) error {
+	table := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
+	fmt.Fprint(table, "  STEP\tOPERATION\tDEADLINE\tEXPECTED\n")
+	for _, s := range p.Steps {
+		fmt.Fprintf(table, "  %s\t%s\t%s\t%s\n", s.Name, s.Operation, short(s.Timeout.Duration), expected(s))
+	}
+	for _, s := range p.Finally {
+		fmt.Fprintf(table, "  %s\t%s, finally\t%s\t%s\n", s.Name, s.Operation, short(s.Timeout.Duration), expected(s))
+	}
+	fmt.Fprint(table, "\n  MAY TOUCH\tBY\tHOW\n")
+	for _, t := range p.Touches {
+		fmt.Fprintf(table, "  %s\t%s\t%s\n", t.What, t.By, strings.Join(t.Does, ", "))
+	}
+	for i, a := range p.Scenario.Spec.Assert {
+		if i == 0 {
+			fmt.Fprint(table, "\n  ASSERTS\n")
+		}
+		fmt.Fprintf(table, "  %s\n", strings.TrimSpace(a.Do.Kind+" "+a.Name))
+	}
+	return table.Flush()
+}
+
+// expected says in a word or two what a step must come to.
+func expected(s plan.Step) string {
+	if s.Expect == nil {
+		return "success"
+	}
+	parts := []string{"success"}
+	if s.Expect.Error != nil {
+		parts[0] = "an error"
+	}
+	if s.Expect.Status != "" {
+		parts = append(parts, "status "+s.Expect.Status)
+	}
+	if s.Expect.Revision != 0 {
+		parts = append(parts, fmt.Sprintf("revision %d", s.Expect.Revision))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// short writes a duration without trailing zero units: 2m, not 2m0s.
+func short(d time.Duration) string {
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
+}
