@@ -1,0 +1,193 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/labels"
+
+	"rehearse.dev/rehearse/harness/cluster/embedded"
+	"rehearse.dev/rehearse/harness/cluster/journal"
+	"rehearse.dev/rehearse/harness/plan"
+	"rehearse.dev/rehearse/harness/progress"
+	"rehearse.dev/rehearse/harness/runner"
+	"rehearse.dev/rehearse/harness/scenario"
+	"rehearse.dev/rehearse/harness/verdict"
+	"rehearse.dev/rehearse/reports"
+	"rehearse.dev/rehearse/reports/json"
+)
+
+// runFlags are the flags of rehearse run.
+type runFlags struct {
+	label    string
+	parallel int
+	seed     int64
+	keep     bool
+	failFast bool
+	output   string
+	reports  string
+	cluster  string
+	kubeBin  string
+	junit    reports.JUnitOptions
+}
+
+func newRunCmd() *cobra.Command {
+	var f runFlags
+	cmd := &cobra.Command{
+		Use:   "run PATH...",
+		Short: "Rehearse scenarios and judge what became of them",
+		Long: `Run rehearses every scenario in the files, folders and globs given, in every variant of its matrix, and judges
+each from the evidence it left. Evidence and reports go to a folder of their own below --reports.
+
+Exit codes: 0 all passed, 1 an assertion or a step failed, 2 usage or an invalid file, 3 the harness or its
+infrastructure failed, 4 inconclusive, 5 clean-up incomplete, 130 interrupted.`,
+		Example: `  rehearse run scenarios
+  rehearse run scenarios/ownership/scaler.yaml --seed 7
+  rehearse run scenarios --label area=ownership --parallel 8 --fail-fast
+  rehearse run my-chart/rehearsals/*.yaml --output json | jq .status`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return f.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), args)
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVarP(&f.label, "label", "l", "", "only scenarios whose labels fit this selector, for example area=ownership,tier!=nightly")
+	flags.IntVarP(&f.parallel, "parallel", "p", max(2, 2*runtime.NumCPU()), "how many variants run at once")
+	flags.Int64Var(&f.seed, "seed", 0, "seed of everything random, instead of the scenarios' own")
+	flags.BoolVar(&f.keep, "keep", false, "at the end leave everything as it is, print how to reach it, and wait for Ctrl-C")
+	flags.BoolVar(&f.failFast, "fail-fast", false, "start no further variant once one has not passed")
+	flags.StringVarP(&f.output, "output", "o", "text", "what goes to standard output: text or json")
+	flags.StringVar(&f.reports, "reports", filepath.Join("reports", "runs"), "folder in which the run's folder is made")
+	flags.StringVar(&f.cluster, "cluster", "", "use this cluster, made by rehearse cluster up, instead of booting one")
+	flags.StringVar(&f.kubeBin, "kube-bin", "", "control-plane binary to use instead of building one (also REHEARSE_KUBE_BIN)")
+	flags.StringVar(&f.junit.Dialect, "junit-dialect", "default", "JUnit dialect: default or xunit2")
+	flags.StringVar(&f.junit.PathBase, "junit-path-base", "", "rewrite attachment paths in JUnit to begin with this")
+	return cmd
+}
+
+func (f *runFlags) run(ctx context.Context, stdout, stderr io.Writer, paths []string) error {
+	if err := f.check(); err != nil {
+		return usageError(err)
+	}
+	plans, err := f.load(ctx, paths)
+	if err != nil {
+		return usageError(err)
+	}
+	reporter := progress.New(stderr, os.Getenv)
+	defer reporter.Close()
+	cfg, err := f.config(reporter, stderr)
+	if err != nil {
+		return harnessError(err)
+	}
+	out, err := runner.Run(ctx, cfg, plans)
+	if err != nil {
+		return harnessError(err)
+	}
+	if err := reports.WriteAll(cfg.Dir, out, f.junit); err != nil {
+		return harnessError(err)
+	}
+	reporter.Finish(out, filepath.Join(cfg.Dir, reports.HTMLFile))
+	if f.output == "json" {
+		if err := json.Write(stdout, out); err != nil {
+			return harnessError(err)
+		}
+	}
+	if out.ExitCode == verdict.ExitPassed {
+		return nil
+	}
+	return &exitError{code: out.ExitCode}
+}
+
+// config joins what the run needs.
+func (f *runFlags) config(reporter progress.Reporter, stderr io.Writer) (runner.Config, error) {
+	id := newRunID(time.Now())
+	cfg := runner.Config{
+		ID:       id,
+		Dir:      filepath.Join(f.reports, id),
+		Provider: embedded.New(embedded.WithKubeBinary(f.kubeBin)),
+		Parallel: f.parallel,
+		FailFast: f.failFast,
+		Keep:     f.keep,
+		Linger:   linger(stderr),
+		Progress: reporter,
+		Versions: versions(),
+		Args:     os.Args[1:],
+		Seed:     f.seed,
+	}
+	if f.cluster == "" {
+		return cfg, nil
+	}
+	var err error
+	if cfg.Journal, err = journal.Open(""); err != nil {
+		return cfg, err
+	}
+	cfg.Attached, err = embedded.Attach(f.cluster)
+	return cfg, err
+}
+
+// linger tells how to reach the clusters that --keep left, and waits for Ctrl-C.
+func linger(w io.Writer) func(context.Context, []string) {
+	return func(ctx context.Context, kubeconfigs []string) {
+		for _, path := range kubeconfigs {
+			fmt.Fprintf(w, "kept: export KUBECONFIG=%s\n", path)
+		}
+		fmt.Fprintln(w, "kept until Ctrl-C, which removes it all")
+		<-ctx.Done()
+	}
+}
+
+// newRunID is a time that sorts and a part that is unique.
+func newRunID(now time.Time) string {
+	return now.UTC().Format("20060102-150405") + "-" + strings.ToLower(rand.Text()[:6])
+}
+
+func (f *runFlags) check() error {
+	var errs []error
+	if f.output != "text" && f.output != "json" {
+		errs = append(errs, fmt.Errorf("--output %q is neither text nor json", f.output))
+	}
+	if f.parallel < 1 {
+		errs = append(errs, fmt.Errorf("--parallel is %d; it must be at least 1", f.parallel))
+	}
+	return errors.Join(errs...)
+}
+
+// load reads the scenarios, selects by label and compiles them into plans.
+func (f *runFlags) load(ctx context.Context, paths []string) ([]plan.Plan, error) {
+	selector, err := labels.Parse(f.label)
+	if err != nil {
+		return nil, fmt.Errorf("--label: %w", err)
+	}
+	files, err := scenario.Load(paths, catalog())
+	if err != nil {
+		return nil, err
+	}
+	var plans []plan.Plan
+	for _, file := range files {
+		if !selector.Matches(labels.Set(file.Scenario.Metadata.Labels)) {
+			continue
+		}
+		compiled, err := plan.Compile(file, plan.Options{Seed: f.seed})
+		if err != nil {
+			return nil, err
+		}
+		plans = append(plans, compiled...)
+	}
+	if len(plans) == 0 {
+		return nil, fmt.Errorf("no scenario in %s fits the label selector %q", strings.Join(paths, ", "), f.label)
+	}
+	cache, err := chartCache()
+	if err != nil {
+		return nil, err
+	}
+	return runner.Prepare(ctx, plans, cache, embedded.KubeVersion)
+}

@@ -1,0 +1,136 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"rehearse.dev/rehearse/harness/cluster"
+	"rehearse.dev/rehearse/harness/observe"
+	"rehearse.dev/rehearse/harness/plan"
+	"rehearse.dev/rehearse/harness/readiness"
+)
+
+// arena is a cluster made ready for rehearsals: watched, and able to hold back readiness.
+type arena struct {
+	cluster cluster.Cluster
+	hub     *observe.Hub
+	// own is set if one variant has the cluster for itself.
+	own bool
+	// kept is set if the cluster outlives the run, so that everything made in it must be removed again.
+	kept bool
+}
+
+// openArena prepares a cluster. The hub watches until close, not until ctx ends: evidence of an interrupted step
+// still has to be taken.
+func openArena(ctx context.Context, c cluster.Cluster) (*arena, error) {
+	if err := readiness.Install(ctx, c.RESTConfig()); err != nil {
+		return nil, fmt.Errorf("preparing cluster %s to hold back readiness: %w", c.Name(), err)
+	}
+	hub, err := observe.Start(context.WithoutCancel(ctx), c.RESTConfig())
+	if err != nil {
+		return nil, fmt.Errorf("watching cluster %s: %w", c.Name(), err)
+	}
+	return &arena{cluster: c, hub: hub}, nil
+}
+
+func (a *arena) close(ctx context.Context) error {
+	a.hub.Close()
+	return a.cluster.Delete(ctx)
+}
+
+// pool hands out arenas: one shared by the variants that get by with a namespace, one each for those that do not.
+type pool struct {
+	provider cluster.Provider
+	attached cluster.Cluster
+	progress func(phase string)
+
+	mu     sync.Mutex
+	shared map[int]*sharedArena // by number of nodes
+	booted []*arena             // all that were booted here
+}
+
+// sharedArena is booted once, by whoever needs it first.
+type sharedArena struct {
+	once  sync.Once
+	arena *arena
+	err   error
+}
+
+func newPool(provider cluster.Provider, attached cluster.Cluster, progress func(string)) *pool {
+	return &pool{provider: provider, attached: attached, progress: progress, shared: map[int]*sharedArena{}}
+}
+
+// acquire returns an arena that fits the needs. The caller closes it if it is its own.
+func (p *pool) acquire(ctx context.Context, needs plan.Needs) (*arena, error) {
+	if needs.Isolation == isolationCluster {
+		return p.boot(ctx, needs.Nodes, true)
+	}
+	s := p.slot(needs.Nodes)
+	s.once.Do(func() {
+		if p.attached == nil {
+			s.arena, s.err = p.boot(ctx, needs.Nodes, false)
+			return
+		}
+		if s.arena, s.err = openArena(ctx, p.attached); s.err == nil {
+			s.arena.kept = true
+		}
+	})
+	return s.arena, s.err
+}
+
+func (p *pool) slot(nodes int) *sharedArena {
+	if p.attached != nil {
+		nodes = 0 // an attached cluster has the nodes it has
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.shared[nodes] == nil {
+		p.shared[nodes] = &sharedArena{}
+	}
+	return p.shared[nodes]
+}
+
+func (p *pool) boot(ctx context.Context, nodes int, own bool) (*arena, error) {
+	c, err := p.provider.Create(ctx, cluster.Spec{Nodes: nodes, Progress: p.progress})
+	if err != nil {
+		return nil, fmt.Errorf("booting a cluster (provider %s): %w", p.provider.Name(), err)
+	}
+	a, err := openArena(ctx, c)
+	if err != nil {
+		return nil, errors.Join(err, c.Delete(context.WithoutCancel(ctx)))
+	}
+	a.own = own
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.booted = append(p.booted, a)
+	return a, nil
+}
+
+// kubeconfigs lists how to reach the clusters that were booted, in the order they were.
+func (p *pool) kubeconfigs() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var paths []string
+	for _, a := range p.booted {
+		paths = append(paths, a.cluster.KubeconfigPath())
+	}
+	return paths
+}
+
+// close ends every cluster that was booted here and has not been ended yet, and stops watching an attached one.
+func (p *pool) close(ctx context.Context) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var errs []error
+	for _, a := range p.booted {
+		errs = append(errs, a.close(ctx))
+	}
+	for _, s := range p.shared {
+		if s.arena != nil && s.arena.kept {
+			errs = append(errs, s.arena.close(ctx))
+		}
+	}
+	return errors.Join(errs...)
+}

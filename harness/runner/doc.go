@@ -1,0 +1,31 @@
+// Package runner runs plans: it boots or borrows clusters, performs the steps, takes the evidence and has it judged.
+// It owns every goroutine and deadline of a run, and it alone joins the packages that do the work.
+package runner
+
+import (
+	"errors"
+	"time"
+)
+
+// ErrHarness marks a failure of the harness or of its infrastructure, as opposed to one of the operation under
+// rehearsal. It makes a verdict errored, never failed.
+var ErrHarness = errors.New("harness error")
+
+// evidenceBound is how long the snapshot at the end of a step may take. It runs under a context of its own, so that a
+// step that was cut off leaves evidence too.
+const evidenceBound = 20 * time.Second
+
+// The isolations of a plan's needs.
+const (
+	isolationAuto      = "auto"
+	isolationNamespace = "namespace"
+	isolationCluster   = "cluster"
+)
+
+// The files of a run's folder and of a bundle that the runner adds to the recorder's.
+const (
+	runFile     = "run.json"
+	planFile    = "plan.json"
+	verdictFile = "verdict.json"
+	logsFolder  = "logs"
+)

@@ -1,0 +1,134 @@
+package runner
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"rehearse.dev/rehearse/harness/cluster"
+	"rehearse.dev/rehearse/harness/cluster/journal"
+	"rehearse.dev/rehearse/harness/evidence"
+	"rehearse.dev/rehearse/harness/plan"
+	"rehearse.dev/rehearse/harness/progress"
+	"rehearse.dev/rehearse/harness/verdict"
+)
+
+// Config is what a run needs to know beyond its plans.
+type Config struct {
+	// ID names the run.
+	ID string
+	// Dir is the run's folder; each variant has a folder of its own below it.
+	Dir string
+	// Provider boots clusters.
+	Provider cluster.Provider
+	// Attached is a cluster that outlives the run, to be used instead of a shared one; nil boots one.
+	Attached cluster.Cluster
+	// Journal notes what is made on an attached cluster before it is made.
+	Journal *journal.Journal
+	// Parallel is how many variants run at once; at least 1.
+	Parallel int
+	// FailFast starts no further variant once one has not passed.
+	FailFast bool
+	// Keep leaves everything as it is at the end and calls Linger, which returns once it may go.
+	Keep bool
+	// Linger is told the kubeconfig files of the clusters that Keep left. It must not be nil with Keep.
+	Linger func(ctx context.Context, kubeconfigs []string)
+	// Progress is told what happens.
+	Progress progress.Reporter
+	// Versions are those of the programs and libraries that take part.
+	Versions map[string]string
+	// Args are the program's arguments.
+	Args []string
+	// Seed is the seed asked for on the command line; 0 if none was.
+	Seed int64
+}
+
+// run is one invocation under way.
+type run struct {
+	cfg      Config
+	pool     *pool
+	redactor *evidence.Redactor
+	stop     atomic.Bool // set once FailFast forbids further variants
+}
+
+// Run rehearses all plans and returns what became of them. Its error says that the run as a whole could not take
+// place; whatever happens to a variant is in its verdict.
+func Run(ctx context.Context, cfg Config, plans []plan.Plan) (verdict.Run, error) {
+	out := verdict.Run{ID: cfg.ID, Started: time.Now(), Versions: cfg.Versions, Args: cfg.Args, Seed: cfg.Seed}
+	redactor, err := evidence.NewRedactor()
+	if err != nil {
+		return out, err
+	}
+	if err := os.MkdirAll(cfg.Dir, 0o755); err != nil {
+		return out, fmt.Errorf("making the run's folder: %w", err)
+	}
+	if err := evidence.WriteFile(cfg.Dir, runFile, evidence.Run{ID: cfg.ID, Started: out.Started, Args: cfg.Args, Seed: cfg.Seed, Versions: cfg.Versions}); err != nil {
+		return out, err
+	}
+	everyone := progress.For(cfg.Progress, "")
+	everyone.Started(len(plans))
+	r := &run{cfg: cfg, redactor: redactor, pool: newPool(cfg.Provider, cfg.Attached, everyone.WaitingFor)}
+	out.Variants = r.variants(ctx, plans)
+	interrupted := ctx.Err() != nil
+	if cfg.Keep && !interrupted {
+		cfg.Linger(ctx, r.pool.kubeconfigs())
+	}
+	if err := r.pool.close(context.WithoutCancel(ctx)); err != nil {
+		out.CleanupErr = err.Error()
+	}
+	return finish(out, interrupted), nil
+}
+
+// variants rehearses the plans, Parallel at a time, and returns their outcomes in the plans' order.
+func (r *run) variants(ctx context.Context, plans []plan.Plan) []verdict.Variant {
+	out := make([]verdict.Variant, len(plans))
+	var group errgroup.Group
+	group.SetLimit(max(1, r.cfg.Parallel))
+	for i, p := range plans {
+		group.Go(func() error {
+			out[i] = r.one(ctx, r.newJob(p, i+1))
+			return nil
+		})
+	}
+	_ = group.Wait() // no variant returns an error: its verdict says what became of it
+	return out
+}
+
+// one rehearses a plan, or says why it is not rehearsed.
+func (r *run) one(ctx context.Context, j job) verdict.Variant {
+	switch {
+	case ctx.Err() != nil:
+		return skipped(j, "the run was interrupted before its turn")
+	case r.cfg.FailFast && r.stop.Load():
+		return skipped(j, "an earlier scenario did not pass, and --fail-fast was given")
+	}
+	j.tell.Started(len(j.plan.Steps) + len(j.plan.Finally))
+	out := r.variant(ctx, j)
+	j.tell.Finished(out)
+	if out.Status != verdict.Passed && out.Status != verdict.Skipped {
+		r.stop.Store(true)
+	}
+	return out
+}
+
+// finish sums up: the worst variant decides, an interruption over all, and clean-up that failed over a pass.
+func finish(out verdict.Run, interrupted bool) verdict.Run {
+	statuses := make([]verdict.Status, len(out.Variants))
+	for i, v := range out.Variants {
+		statuses[i] = v.Status
+	}
+	out.Status = verdict.Worst(statuses)
+	out.ExitCode = verdict.ExitCode(out.Status)
+	if out.CleanupErr != "" && out.ExitCode == verdict.ExitPassed {
+		out.ExitCode = verdict.ExitCleanupIncomplete
+	}
+	if interrupted {
+		out.ExitCode = verdict.ExitInterrupted
+	}
+	out.Duration = time.Since(out.Started)
+	return out
+}

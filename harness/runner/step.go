@@ -1,0 +1,116 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"rehearse.dev/rehearse/harness/evidence"
+	"rehearse.dev/rehearse/harness/plan"
+	"rehearse.dev/rehearse/harness/progress"
+	"rehearse.dev/rehearse/harness/verdict"
+)
+
+// performAll performs the steps until one does not come to what it must, and then those of finally, all of them.
+func (s *stage) performAll(ctx context.Context, tell progress.Scope) {
+	for _, step := range s.plan.Steps {
+		if ctx.Err() != nil {
+			break
+		}
+		if s.told(ctx, tell, step, false).Mismatch != "" {
+			break
+		}
+	}
+	for _, step := range s.plan.Finally {
+		if ctx.Err() != nil {
+			return
+		}
+		s.told(ctx, tell, step, true)
+	}
+}
+
+// told performs a step and tells the user of it.
+func (s *stage) told(ctx context.Context, tell progress.Scope, step plan.Step, finally bool) evidence.StepFinished {
+	tell.StepStarted(step.Name, step.Operation)
+	done := s.perform(ctx, step, finally)
+	status := verdict.Passed
+	switch {
+	case done.Errored:
+		status = verdict.Errored
+	case done.Mismatch != "":
+		status = verdict.Failed
+	}
+	tell.StepFinished(step.Name, done.Took, status, done.Mismatch)
+	return done
+}
+
+// perform runs one step: operation, ledger, snapshot, and the comparison with what it must come to. The step counts as
+// under way until its snapshot is taken, so that its transitions are its own.
+func (s *stage) perform(ctx context.Context, step plan.Step, finally bool) evidence.StepFinished {
+	s.rec.SetStep(step.Name)
+	s.rec.Record(evidence.Event{Started: &evidence.StepStarted{Operation: step.Operation}})
+	begin := s.rec.Now()
+	err := s.operate(ctx, step)
+	took := s.rec.Now() - begin
+
+	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), evidenceBound)
+	defer cancel()
+	ledger, incomplete := s.snapshot(after, step.Name)
+	done := evidence.StepFinished{Operation: step.Operation, Took: took, Finally: finally}
+	if err != nil {
+		done.Error = err.Error()
+	}
+	switch {
+	case ctx.Err() != nil:
+		done.Errored, done.Mismatch = true, "the run was interrupted during this step"
+	case errors.Is(err, ErrHarness):
+		done.Errored, done.Mismatch = true, err.Error()
+	case err != nil && !s.answers(after):
+		done.Errored, done.Mismatch = true, fmt.Sprintf("the cluster's API server does not answer any more; the operation said: %v", err)
+	case incomplete != nil && step.Expect != nil && (step.Expect.Status != "" || step.Expect.Revision != 0):
+		done.Errored, done.Mismatch = true, fmt.Sprintf("Helm's storage could not be read: %v", incomplete)
+	default:
+		done.Mismatch = mismatch(step.Expect, err, ledger)
+	}
+	s.rec.Record(evidence.Event{Finished: &done})
+	s.rec.SetStep("")
+	return done
+}
+
+// operate runs the operation under the step's deadline.
+func (s *stage) operate(ctx context.Context, step plan.Step) error {
+	entry, err := Operations().Lookup(step.Operation)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrHarness, err)
+	}
+	if err := s.readiness.EnterStep(ctx, step.Name); err != nil {
+		return fmt.Errorf("%w: telling the cluster which pods are held back in this step: %w", ErrHarness, err)
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, step.Timeout.Duration, fmt.Errorf("the step's deadline of %s has passed", step.Timeout.Duration))
+	defer cancel()
+	return entry.Code.run(ctx, s, step.Spec)
+}
+
+// snapshot records the state of the cluster and of Helm's storage. What cannot be read makes it incomplete, which
+// makes the assertions that need it inconclusive. The error is that of Helm's storage.
+func (s *stage) snapshot(ctx context.Context, step string) (evidence.Ledger, error) {
+	snap := evidence.Snapshot{Step: step}
+	var err error
+	if snap.Objects, err = s.watching.Snapshot(ctx); err != nil {
+		snap.Incomplete = append(snap.Incomplete, "objects: "+err.Error())
+	}
+	ledger, ledgerErr := s.observer.Ledger(ctx)
+	if ledgerErr != nil {
+		snap.Incomplete = append(snap.Incomplete, "ledger: "+ledgerErr.Error())
+	}
+	snap.Ledger = ledger
+	// A write error is kept by the recorder and makes the variant errored.
+	_ = s.rec.Snapshot(snap)
+	return ledger, ledgerErr
+}
+
+// answers reports whether the API server is there at all.
+func (s *stage) answers(ctx context.Context) bool {
+	_, err := s.client.Discovery().RESTClient().Get().AbsPath("/readyz").DoRaw(ctx)
+	return err == nil
+}

@@ -1,0 +1,147 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"rehearse.dev/rehearse/harness/assert"
+	"rehearse.dev/rehearse/harness/evidence"
+	"rehearse.dev/rehearse/harness/plan"
+	"rehearse.dev/rehearse/harness/progress"
+	"rehearse.dev/rehearse/harness/verdict"
+)
+
+// job is one plan on its way through a run.
+type job struct {
+	plan      plan.Plan
+	namespace string
+	dir       string // relative to the run's folder
+	tell      progress.Scope
+}
+
+// newJob gives a plan the names that it has within the run.
+func (r *run) newJob(p plan.Plan, number int) job {
+	return job{
+		plan:      p,
+		namespace: namespaceOf(p, r.cfg.ID, number),
+		dir:       filepath.Join(p.Scenario.Metadata.Name, strings.NewReplacer("/", "_", "=", "-", ",", "+").Replace(p.Variant)),
+		tell:      progress.For(r.cfg.Progress, p.ID()),
+	}
+}
+
+// variant rehearses one plan: evidence first, and a verdict from what is on disk.
+func (r *run) variant(ctx context.Context, j job) verdict.Variant {
+	dir := filepath.Join(r.cfg.Dir, j.dir)
+	begin := time.Now()
+	problem := r.rehearse(ctx, j, dir)
+	out, err := Judge(dir, j.plan)
+	problem = errors.Join(problem, err)
+	out.Dir, out.Started, out.Duration = j.dir, begin, time.Since(begin)
+	if problem != nil {
+		out.Reason = r.redactor.Text(problem.Error())
+		out.Status = verdict.Worst([]verdict.Status{out.Status, verdict.Errored})
+	}
+	if err := evidence.WriteFile(dir, verdictFile, out); err != nil {
+		out.Status, out.Reason = verdict.Errored, err.Error()
+	}
+	return out
+}
+
+// Judge judges the bundle in dir offline: what a later `rehearse judge` finds is what was found at the end of the run.
+func Judge(dir string, p plan.Plan) (verdict.Variant, error) {
+	out := describe(p)
+	bundle, err := evidence.Load(dir)
+	if err != nil {
+		out.Status = verdict.Errored
+		return out, fmt.Errorf("reading the evidence back: %w", err)
+	}
+	out.Verdicts = assert.Judge(bundle, p.Scenario.Spec)
+	out.Recovery = assert.Recovery(bundle)
+	statuses := make([]verdict.Status, len(out.Verdicts))
+	for i, v := range out.Verdicts {
+		statuses[i] = v.Status
+	}
+	out.Status = verdict.Worst(statuses)
+	return out, nil
+}
+
+func describe(p plan.Plan) verdict.Variant {
+	return verdict.Variant{
+		Scenario: p.Scenario.Metadata.Name, Variant: p.Variant, Description: p.Scenario.Spec.Description,
+		File: p.File, Seed: p.Seed, Matrix: p.Matrix,
+	}
+}
+
+func skipped(j job, reason string) verdict.Variant {
+	out := describe(j.plan)
+	out.Dir, out.Status, out.Reason = j.dir, verdict.Skipped, reason
+	return out
+}
+
+// rehearse takes the evidence. Its error is one of the harness; what the operations came to is in the evidence.
+func (r *run) rehearse(ctx context.Context, j job, dir string) (err error) {
+	rec, err := evidence.Create(dir, r.evidenceOf(j), evidence.WithRedactor(r.redactor))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, rec.Close()) }()
+	if err := rec.WriteFile(planFile, j.plan); err != nil {
+		return err
+	}
+	a, err := timed(rec, j.tell, "cluster", func() (*arena, error) { return r.pool.acquire(ctx, j.plan.Needs) })
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrHarness, err)
+	}
+	defer func() { err = errors.Join(err, r.leave(ctx, a, dir, err != nil)) }()
+	s, err := timed(rec, j.tell, "set-up", func() (*stage, error) { return r.setUp(ctx, j, a, rec) })
+	if err != nil {
+		return err
+	}
+	s.performAll(ctx, j.tell)
+	_, err = timed(rec, j.tell, "clean-up", func() (struct{}, error) {
+		return struct{}{}, s.takeDown(context.WithoutCancel(ctx), r.cfg.Keep)
+	})
+	return err
+}
+
+// leave takes the components' logs if the harness failed, and ends a cluster that was the variant's own.
+func (r *run) leave(ctx context.Context, a *arena, dir string, failed bool) error {
+	ctx = context.WithoutCancel(ctx)
+	var errs []error
+	if failed {
+		errs = append(errs, a.cluster.CollectLogs(ctx, filepath.Join(dir, logsFolder)))
+	}
+	if a.own && !r.cfg.Keep {
+		errs = append(errs, a.close(ctx))
+	}
+	return errors.Join(errs...)
+}
+
+func (r *run) evidenceOf(j job) evidence.Variant {
+	p := j.plan
+	v := evidence.Variant{
+		Scenario: p.Scenario.Metadata.Name, Variant: p.Variant, Description: p.Scenario.Spec.Description,
+		File: p.File, Seed: p.Seed, Matrix: p.Matrix, Release: p.Scenario.Spec.Release.Name, Namespace: j.namespace,
+		Started: time.Now(), Versions: maps.Clone(r.cfg.Versions), Lines: p.Lines,
+	}
+	for _, steps := range [][]plan.Step{p.Steps, p.Finally} {
+		for _, step := range steps {
+			v.Steps = append(v.Steps, step.Name)
+		}
+	}
+	return v
+}
+
+// timed records how long a part of the run took that is no step.
+func timed[T any](rec *evidence.Recorder, tell progress.Scope, phase string, do func() (T, error)) (T, error) {
+	defer tell.Phase(phase)()
+	begin := rec.Now()
+	result, err := do()
+	rec.Record(evidence.Event{Phase: &evidence.Phase{Name: phase, Took: rec.Now() - begin}})
+	return result, err
+}
