@@ -1,0 +1,138 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"reflect"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"sigs.k8s.io/yaml"
+
+	"rehearse.dev/rehearse/harness/api/v1alpha1"
+	"rehearse.dev/rehearse/harness/registry"
+	"rehearse.dev/rehearse/harness/scenario"
+	"rehearse.dev/rehearse/harness/schema"
+	"rehearse.dev/rehearse/harness/strictyaml"
+)
+
+const (
+	schemaFile = "../../scenarios/schema/scenario.v1alpha1.json"
+	scenarios  = "../../scenarios"
+)
+
+// TestSchemaFileIsCurrent: -update writes it anew, as does rehearse schema.
+func TestSchemaFileIsCurrent(t *testing.T) {
+	t.Parallel()
+	got, err := schema.JSON(catalog().Registries())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if *update {
+		if err := os.WriteFile(schemaFile, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(schemaFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), string(got)); diff != "" {
+		t.Errorf("%s has drifted (-want +got); run go test ./cmd/rehearse -run SchemaFile -update:\n%s", schemaFile, diff)
+	}
+}
+
+// part compiles the schema, or one of its definitions.
+func part(t *testing.T, fragment string) *jsonschema.Schema {
+	t.Helper()
+	data, err := schema.JSON(catalog().Registries())
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	compiler := jsonschema.NewCompiler()
+	if err := compiler.AddResource("scenario.json", doc); err != nil {
+		t.Fatal(err)
+	}
+	s, err := compiler.Compile("scenario.json" + fragment)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func checkYAML(t *testing.T, s *jsonschema.Schema, text []byte) {
+	t.Helper()
+	data, err := yaml.YAMLToJSON(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	instance, err := jsonschema.UnmarshalJSON(bytes.NewReader(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Validate(instance); err != nil {
+		t.Errorf("the schema refuses it: %v", err)
+	}
+}
+
+// TestScenariosAreValid: every scenario that the program brings loads, and fits the schema.
+func TestScenariosAreValid(t *testing.T) {
+	t.Parallel()
+	files, err := scenario.Load([]string{scenarios}, catalog())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := part(t, "")
+	for _, file := range files {
+		t.Run(file.Scenario.Metadata.Name, func(t *testing.T) {
+			t.Parallel()
+			text, err := os.ReadFile(file.Path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			checkYAML(t, s, text)
+		})
+	}
+}
+
+// TestExamplesAreValid: the example of every registry entry decodes into that entry, and fits the schema.
+func TestExamplesAreValid(t *testing.T) {
+	t.Parallel()
+	c := catalog()
+	for _, group := range []struct {
+		infos      []registry.Info
+		definition string
+		surround   reflect.Type // the list item that an example is
+	}{
+		{c.Operations, "Step", reflect.TypeFor[v1alpha1.Step]()},
+		{c.Actors, "Actor", reflect.TypeFor[v1alpha1.Actor]()},
+		{c.Assertions, "Assertion", reflect.TypeFor[v1alpha1.Assertion]()},
+	} {
+		s := part(t, "#/$defs/"+group.definition)
+		for _, info := range group.infos {
+			t.Run(group.definition+" "+info.Name, func(t *testing.T) {
+				t.Parallel()
+				checkYAML(t, s, []byte(info.Example))
+				into := reflect.New(group.surround)
+				for _, p := range strictyaml.Decode([]byte(info.Example), into.Interface(), c.Registries()).Problems {
+					t.Errorf("line %d: %s: %s", p.Line, p.Path, p.Message)
+				}
+				do, ok := into.Elem().FieldByName("Do").Interface().(v1alpha1.Choice)
+				if !ok || do.Kind != info.Name {
+					t.Fatalf("the example is of %q", do.Kind)
+				}
+				if info.Validate == nil {
+					return
+				}
+				for _, problem := range info.Validate(do.Spec) {
+					t.Errorf("%s: %s", problem.Path, problem.Message)
+				}
+			})
+		}
+	}
+}
