@@ -16,6 +16,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"rehearse.dev/rehearse/harness/cluster"
+	"rehearse.dev/rehearse/harness/cluster/journal"
 )
 
 const (
@@ -54,7 +55,7 @@ func (c *Cluster) boot(ctx context.Context, spec cluster.Spec, freePort func() (
 		err = c.populate(ctx, spec, creds)
 	}
 	if err != nil {
-		return c.explain(err)
+		return explainBoot(err, filepath.Dir(c.dir))
 	}
 	c.watch()
 	spec.Progress(fmt.Sprintf("Kubernetes %s with %d simulated nodes is ready after %s",
@@ -62,14 +63,22 @@ func (c *Cluster) boot(ctx context.Context, spec cluster.Spec, freePort func() (
 	return nil
 }
 
-// start starts a component and remembers it.
+// start starts a component and notes its process, for the case that the lifeline does not end it.
 func (c *Cluster) start(name string, args []string) error {
 	p, err := startProcess(c.kube, name, args, c.dir, c.line)
 	if err != nil {
 		return err
 	}
 	c.processes = append(c.processes, p)
-	return nil
+	running, err := journal.Lookup(p.cmd.Process.Pid)
+	if errors.Is(err, syscall.ESRCH) {
+		<-p.ended
+		return p.failure()
+	}
+	if err != nil {
+		return err
+	}
+	return c.entry.Update(map[string]string{dataProcess + name: running.Text()})
 }
 
 // startAPIServer starts the API server and waits until it answers requests, with whatever status.
@@ -88,7 +97,7 @@ func (c *Cluster) startAPIServer(ctx context.Context, creds *credentials, freePo
 			return err
 		}
 		c.processes = c.processes[:len(c.processes)-1]
-		if err := os.Remove(filepath.Join(c.dir, logsDir, apiserver+".log")); err != nil {
+		if err := os.Remove(filepath.Join(logsPath(c.dir), apiserver+".log")); err != nil {
 			return err
 		}
 	}
@@ -109,25 +118,29 @@ func (c *Cluster) populate(ctx context.Context, spec cluster.Spec, creds *creden
 	if err := creds.writeKubeconfigs(c.dir, c.name, c.config.Host); err != nil {
 		return err
 	}
+	version, err := clients.admin.Discovery().ServerVersion()
+	if err != nil {
+		return fmt.Errorf("ask %s for its version: %w", apiserver, err)
+	}
+	c.version = version.GitVersion
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		return c.awaitStatus(ctx, "/readyz", func(code int) bool { return code == http.StatusOK })
 	})
-	g.Go(func() error {
-		version, err := clients.admin.Discovery().ServerVersion()
-		if err != nil {
-			return fmt.Errorf("ask %s for its version: %w", apiserver, err)
-		}
-		c.version = version.GitVersion
-		return c.joinNodes(ctx, spec.Nodes, clients)
-	})
+	g.Go(func() error { return createStorageClass(ctx, clients.admin) })
+	g.Go(func() error { return c.joinNodes(ctx, spec.Nodes, clients) })
 	if err := g.Wait(); err != nil {
 		return err
 	}
 	if err := c.start(controllerManager, controllerManagerArgs()); err != nil {
 		return err
 	}
-	return c.start(scheduler, schedulerArgs())
+	if err := c.start(scheduler, schedulerArgs()); err != nil {
+		return err
+	}
+	return c.entry.Update(map[string]string{
+		dataState: string(Ready), dataVersion: c.version, dataKubeconfig: c.KubeconfigPath(),
+	})
 }
 
 // clients are what the boot talks to the API server with.
@@ -197,17 +210,4 @@ func (c *Cluster) failFast(ctx context.Context) (context.Context, func()) {
 		}()
 	}
 	return ctx, func() { cancel(nil) }
-}
-
-// explain adds the remedy to errors whose cause is not in their words.
-func (c *Cluster) explain(err error) error {
-	var ended *ComponentError
-	full := errors.Is(err, syscall.ENOSPC)
-	if errors.As(err, &ended) && !full {
-		full = strings.Contains(ended.Tail, syscall.ENOSPC.Error())
-	}
-	if full {
-		return fmt.Errorf("%w: the file system of %s is full: %w", ErrNoSpace, filepath.Dir(c.dir), err)
-	}
-	return err
 }

@@ -52,7 +52,7 @@ func (c *Cluster) RESTConfig() *rest.Config { return rest.CopyConfig(c.config) }
 func (c *Cluster) KubeconfigPath() string { return filepath.Join(c.dir, kubeconfigFile) }
 
 // CacheDir is a folder for discovery caches, this cluster's alone.
-func (c *Cluster) CacheDir() string { return filepath.Join(c.dir, cacheDir) }
+func (c *Cluster) CacheDir() string { return cachePath(c.dir) }
 
 // Version is the Kubernetes version, for example v1.36.3.
 func (c *Cluster) Version() string { return c.version }
@@ -81,7 +81,7 @@ func (c *Cluster) Cause() error {
 
 // CollectLogs copies the components' logs into dir.
 func (c *Cluster) CollectLogs(ctx context.Context, dir string) error {
-	return copyLogs(ctx, filepath.Join(c.dir, logsDir), dir)
+	return copyLogs(ctx, logsPath(c.dir), dir)
 }
 
 func copyLogs(ctx context.Context, from, to string) error {

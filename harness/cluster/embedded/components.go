@@ -24,8 +24,6 @@ const (
 	kubeconfigFile  = "kubeconfig"
 	componentConfig = "components.kubeconfig"
 	kubeletLog      = "simulated-kubelets.log"
-	logsDir         = "logs"
-	cacheDir        = "cache"
 )
 
 // etcdArgs make etcd listen on sockets in the cluster's folder alone, which other users cannot enter; there is no port to

@@ -29,6 +29,9 @@ func dataRoot() string {
 	return memoryRoot
 }
 
+func logsPath(dir string) string  { return filepath.Join(dir, "logs") }
+func cachePath(dir string) string { return filepath.Join(dir, "cache") }
+
 // randomHex returns n random bytes in hexadecimal.
 func randomHex(n int) string {
 	b := make([]byte, n)
@@ -42,8 +45,8 @@ func makeDirs(dir string) error {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return fmt.Errorf("make the cluster's folder: %w", err)
 	}
-	for _, sub := range []string{logsDir, cacheDir} {
-		if err := os.Mkdir(filepath.Join(dir, sub), 0o700); err != nil {
+	for _, sub := range []string{logsPath(dir), cachePath(dir)} {
+		if err := os.Mkdir(sub, 0o700); err != nil {
 			return fmt.Errorf("make the cluster's folder: %w", err)
 		}
 	}

@@ -17,13 +17,16 @@ func (c *Cluster) joinNodes(ctx context.Context, nodes int, clients clients) err
 	ctx, stop := c.failFast(ctx)
 	defer stop()
 	var err error
-	if c.kubeletLog, err = os.OpenFile(filepath.Join(c.dir, logsDir, kubeletLog), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600); err != nil {
+	if c.kubeletLog, err = os.OpenFile(filepath.Join(logsPath(c.dir), kubeletLog), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600); err != nil {
 		return fmt.Errorf("simulated kubelets: %w", err)
 	}
 	// They outlive the call that boots the cluster.
 	lifetime, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	c.stopKubelets = cancel
 	if err := startKubelets(lifetime, clients.kubelet, c.kubeletLog); err != nil {
+		return err
+	}
+	if err := startVolumes(lifetime, clients.admin); err != nil {
 		return err
 	}
 	for i := range nodes {

@@ -65,7 +65,7 @@ type process struct {
 // startProcess starts a component in dir, in a process group of its own: an interrupt from the terminal is ours to
 // handle, not the components'.
 func startProcess(kube, name string, args []string, dir string, line lifeline) (*process, error) {
-	logPath := filepath.Join(dir, logsDir, name+".log")
+	logPath := filepath.Join(logsPath(dir), name+".log")
 	logFile, err := os.OpenFile(logPath, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", name, err)

@@ -8,26 +8,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
+	"maps"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"time"
 
 	"rehearse.dev/rehearse/harness/cluster"
 	"rehearse.dev/rehearse/harness/cluster/journal"
 )
 
-// EnvKubeBinary names a kube binary to use instead of building one.
-const EnvKubeBinary = "REHEARSE_KUBE_BIN"
-
-// Keys of the journal record's data.
-const (
-	dataProvider = "provider"
-	dataDir      = "dir"
-)
-
-// JournalKind is the kind of an embedded cluster's journal record.
-const JournalKind = "cluster"
+// providerName is the provider's name in scenario files.
+const providerName = "embedded"
 
 // defaultNodes is how many nodes a cluster gets that asks for none.
 const defaultNodes = 3
@@ -67,7 +59,7 @@ func New(opts ...Option) *Provider {
 }
 
 // Name is the provider's name in scenario files.
-func (p *Provider) Name() string { return "embedded" }
+func (p *Provider) Name() string { return providerName }
 
 // Create boots a cluster. It returns once the API server is ready and the nodes are; the controller manager and the
 // scheduler run by then but may still be loading.
@@ -75,46 +67,64 @@ func (p *Provider) Create(ctx context.Context, spec cluster.Spec) (cluster.Clust
 	return p.create(ctx, spec)
 }
 
-func (p *Provider) create(ctx context.Context, spec cluster.Spec) (*Cluster, error) {
+func (p *Provider) create(ctx context.Context, spec cluster.Spec, more ...map[string]string) (*Cluster, error) {
 	if spec.Name == "" {
 		spec.Name = "rehearse-" + randomHex(4)
 	}
 	if spec.Nodes == 0 {
 		spec.Nodes = defaultNodes
 	}
-	if err := validate(spec); err != nil {
-		return nil, fmt.Errorf("embedded cluster: %w", err)
-	}
 	if spec.Progress == nil {
 		spec.Progress = func(string) {}
 	}
+	fail := func(err error) (*Cluster, error) { return nil, fmt.Errorf("embedded cluster %s: %w", spec.Name, err) }
+	if err := validate(spec); err != nil {
+		return fail(err)
+	}
 	kube, err := p.binary(ctx, spec.Progress)
 	if err != nil {
-		return nil, fmt.Errorf("embedded cluster %s: %w", spec.Name, err)
+		return fail(err)
 	}
+	c, err := p.begin(spec, kube, more)
+	if err != nil {
+		return fail(err)
+	}
+	if err := c.boot(ctx, spec, p.freePort); err != nil {
+		cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), deleteTimeout)
+		defer cancel()
+		return fail(errors.Join(err, c.Delete(cleanup)))
+	}
+	return c, nil
+}
+
+// begin notes in the journal what is about to be made.
+func (p *Provider) begin(spec cluster.Spec, kube string, more []map[string]string) (*Cluster, error) {
 	j, err := journal.Open(p.stateRoot)
 	if err != nil {
-		return nil, fmt.Errorf("embedded cluster %s: %w", spec.Name, err)
+		return nil, err
 	}
 	root := p.dataRoot
 	if root == "" {
 		root = dataRoot()
 	}
-	dir := filepath.Join(root, "rehearse-"+randomHex(6))
-	entry, err := j.Begin(JournalKind, spec.Name, map[string]string{dataProvider: p.Name(), dataDir: dir})
+	if root, err = filepath.Abs(root); err != nil {
+		return nil, err
+	}
+	dir := filepath.Join(root, journal.DirPrefix+randomHex(6))
+	data := map[string]string{
+		dataProvider: providerName, dataDir: dir, dataState: string(Starting), dataNodes: strconv.Itoa(spec.Nodes),
+	}
+	for _, m := range more {
+		maps.Copy(data, m)
+	}
+	entry, err := j.Begin(JournalKind, spec.Name, data)
 	if errors.Is(err, journal.ErrExists) {
-		return nil, fmt.Errorf("embedded cluster %s: there is one of this name, or what a killed one left (see rehearse cluster list): %w", spec.Name, err)
+		return nil, fmt.Errorf("there is one of this name (rehearse cluster list), or what a killed run left of one (rehearse gc): %w", err)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("embedded cluster %s: %w", spec.Name, err)
+		return nil, err
 	}
-	c := &Cluster{name: spec.Name, dir: dir, kube: kube, entry: entry, ending: make(chan struct{}), died: make(chan struct{})}
-	if err := c.boot(ctx, spec, p.freePort); err != nil {
-		cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), deleteTimeout)
-		defer cancel()
-		return nil, errors.Join(fmt.Errorf("embedded cluster %s: %w", spec.Name, err), c.Delete(cleanup))
-	}
-	return c, nil
+	return &Cluster{name: spec.Name, dir: dir, kube: kube, entry: entry, ending: make(chan struct{}), died: make(chan struct{})}, nil
 }
 
 // deleteTimeout bounds the clean-up after a failed boot.
@@ -133,19 +143,7 @@ func validate(spec cluster.Spec) error {
 // binary finds the kube binary, or has it built.
 func (p *Provider) binary(ctx context.Context, progress func(string)) (string, error) {
 	if p.kube == "" {
-		return EnsureKube(ctx, progress)
+		return ensureKube(ctx, p.stateRoot, progress)
 	}
-	return checkBinary(p.kube, "the kube binary")
-}
-
-// checkBinary returns path if a program is there.
-func checkBinary(path, what string) (string, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return "", fmt.Errorf("%s: %w (unset %s to have one built)", what, err, EnvKubeBinary)
-	}
-	if info.IsDir() || info.Mode()&0o111 == 0 {
-		return "", fmt.Errorf("%s: %s is not an executable file (unset %s to have one built)", what, path, EnvKubeBinary)
-	}
-	return filepath.Abs(path)
+	return checkBinary(p.kube, "kube binary")
 }

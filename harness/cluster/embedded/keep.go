@@ -1,0 +1,172 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"syscall"
+	"time"
+
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"rehearse.dev/rehearse/harness/cluster"
+	"rehearse.dev/rehearse/harness/cluster/journal"
+)
+
+// Reasons why a cluster cannot be attached to, or taken down.
+var (
+	// ErrUnknown means that there is no cluster of that name.
+	ErrUnknown = errors.New("no such cluster")
+	// ErrNotReady means that the cluster is there but cannot be used.
+	ErrNotReady = errors.New("the cluster is not ready")
+	// ErrBusy means that the cluster belongs to a run that still goes on.
+	ErrBusy = errors.New("the cluster belongs to a run")
+)
+
+// Keep makes a cluster and keeps it until ctx ends, then deletes it. It calls ready once the cluster can be used. A
+// component that ends by itself does not end it: the cluster is listed as broken, and its logs can be read.
+func (p *Provider) Keep(ctx context.Context, spec cluster.Spec, ready func(Info)) error {
+	c, err := p.create(ctx, spec, map[string]string{dataKept: "true"})
+	if err != nil {
+		return err
+	}
+	info, err := p.find(c.name)
+	if err == nil {
+		ready(info)
+		select {
+		case <-ctx.Done():
+		case <-c.Died():
+			err = c.entry.Update(map[string]string{dataState: string(Broken), dataCause: c.Cause().Error()})
+			<-ctx.Done()
+		}
+	}
+	cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), deleteTimeout)
+	defer cancel()
+	return errors.Join(err, c.Delete(cleanup))
+}
+
+// find returns the cluster of a name.
+func (p *Provider) find(name string) (Info, error) {
+	all, err := p.List()
+	var names []string
+	for _, info := range all {
+		if info.Name == name {
+			return info, nil
+		}
+		names = append(names, info.Name)
+	}
+	if err != nil {
+		return Info{}, err
+	}
+	if len(names) == 0 {
+		return Info{}, fmt.Errorf("%w: %s (there is none; rehearse cluster up makes one)", ErrUnknown, name)
+	}
+	return Info{}, fmt.Errorf("%w: %s (there are: %s)", ErrUnknown, name, strings.Join(names, ", "))
+}
+
+// Attach returns a cluster that rehearse cluster up keeps, from the journal's default place.
+func Attach(name string) (cluster.Cluster, error) { return New().Attach(name) }
+
+// Attach returns a cluster that another process keeps. Its Delete does nothing.
+func (p *Provider) Attach(name string) (cluster.Cluster, error) {
+	info, err := p.find(name)
+	if err != nil {
+		return nil, fmt.Errorf("attach: %w", err)
+	}
+	switch {
+	case !info.Kept:
+		return nil, fmt.Errorf("attach to %s: %w, process %d", name, ErrBusy, info.PID)
+	case info.State != Ready:
+		return nil, fmt.Errorf("attach to %s: %w but %s (rehearse cluster down %s removes it)", name, ErrNotReady, info.State, name)
+	}
+	config, err := clientcmd.BuildConfigFromFlags("", info.Kubeconfig)
+	if err != nil {
+		return nil, fmt.Errorf("attach to %s: %w", name, err)
+	}
+	config.QPS = -1
+	return &attached{info: info, config: config}, nil
+}
+
+// attached is a cluster that lives in another process.
+type attached struct {
+	info   Info
+	config *rest.Config
+}
+
+func (a *attached) Name() string                 { return a.info.Name }
+func (a *attached) RESTConfig() *rest.Config     { return rest.CopyConfig(a.config) }
+func (a *attached) KubeconfigPath() string       { return a.info.Kubeconfig }
+func (a *attached) CacheDir() string             { return cachePath(a.info.Dir) }
+func (a *attached) Version() string              { return a.info.Version }
+func (a *attached) Delete(context.Context) error { return nil }
+
+func (a *attached) CollectLogs(ctx context.Context, dir string) error {
+	return copyLogs(ctx, logsPath(a.info.Dir), dir)
+}
+
+const (
+	// downTimeout is how long the keeper of a cluster has to delete it before it is killed.
+	downTimeout = 20 * time.Second
+	// downPoll is how often it is looked whether it has; it is not our child, so there is nothing to wait on.
+	downPoll = 50 * time.Millisecond
+)
+
+// Down deletes a kept cluster, or what a killed process left of one.
+func (p *Provider) Down(ctx context.Context, name string) error {
+	info, err := p.find(name)
+	if err != nil {
+		return fmt.Errorf("down: %w", err)
+	}
+	switch {
+	case info.State == Foreign:
+		return fmt.Errorf("down %s: it belongs to another machine or container: %s", name, info.owner.Host)
+	case info.State != Dead && !info.Kept:
+		return fmt.Errorf("down %s: %w, process %d (end that; its clusters end with it)", name, ErrBusy, info.PID)
+	}
+	if err := endKeeper(ctx, info.owner); err != nil {
+		return fmt.Errorf("down %s: %w", name, err)
+	}
+	j, err := journal.Open(p.stateRoot)
+	if err != nil {
+		return fmt.Errorf("down %s: %w", name, err)
+	}
+	// A keeper that ended in good order has left nothing.
+	report, err := j.Collect(ctx, []journal.Undo{Reclaim()}, journal.CollectOptions{Only: func(r journal.Record) bool {
+		return isOurs(r) && r.ID == name && r.Owner == info.owner
+	}})
+	for _, failed := range report.Failed {
+		err = errors.Join(err, failed.Err)
+	}
+	if err != nil {
+		return fmt.Errorf("down %s: %w", name, err)
+	}
+	return nil
+}
+
+// endKeeper asks the process to end, and kills it if it takes too long.
+func endKeeper(ctx context.Context, keeper journal.Process) error {
+	if state, err := keeper.State(); err != nil || state != journal.Alive {
+		return err
+	}
+	if err := syscall.Kill(keeper.PID, syscall.SIGTERM); err != nil && !errors.Is(err, syscall.ESRCH) {
+		return fmt.Errorf("end its keeper, process %d: %w", keeper.PID, err)
+	}
+	ticker := time.NewTicker(downPoll)
+	defer ticker.Stop()
+	patience := time.NewTimer(downTimeout)
+	defer patience.Stop()
+	for {
+		if state, err := keeper.State(); err != nil || state != journal.Alive {
+			return err
+		}
+		select {
+		case <-ticker.C:
+		case <-patience.C:
+			return keeper.End(ctx)
+		case <-ctx.Done():
+			return fmt.Errorf("wait for its keeper, process %d: %w", keeper.PID, context.Cause(ctx))
+		}
+	}
+}
