@@ -39,7 +39,13 @@ managedFields, readiness order and Helm's ledger came back as they should.`,
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
-	// Every command has a file of its own, which names its constructor here.
+		// Every command has a file of its own, which names its constructor here.
+		newValidateCmd(),
+		newPlanCmd(),
+		newExplainCmd(),
+		newSchemaCmd(),
+		newRunCmd(),
+		newJudgeCmd(),
 	)
 	return root
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"k8s.io/apimachinery/pkg/labels"
 
 	"rehearse.dev/rehearse/harness/cluster/embedded"
@@ -21,9 +22,7 @@ import (
 	"rehearse.dev/rehearse/harness/progress"
 	"rehearse.dev/rehearse/harness/runner"
 	"rehearse.dev/rehearse/harness/scenario"
-	"rehearse.dev/rehearse/harness/verdict"
 	"rehearse.dev/rehearse/reports"
-	"rehearse.dev/rehearse/reports/json"
 )
 
 // runFlags are the flags of rehearse run.
@@ -69,8 +68,7 @@ infrastructure failed, 4 inconclusive, 5 clean-up incomplete, 130 interrupted.`,
 	flags.StringVar(&f.reports, "reports", filepath.Join("reports", "runs"), "folder in which the run's folder is made")
 	flags.StringVar(&f.cluster, "cluster", "", "use this cluster, made by rehearse cluster up, instead of booting one")
 	flags.StringVar(&f.kubeBin, "kube-bin", "", "control-plane binary to use instead of building one (also REHEARSE_KUBE_BIN)")
-	flags.StringVar(&f.junit.Dialect, "junit-dialect", "default", "JUnit dialect: default or xunit2")
-	flags.StringVar(&f.junit.PathBase, "junit-path-base", "", "rewrite attachment paths in JUnit to begin with this")
+	addJUnitFlags(flags, &f.junit)
 	return cmd
 }
 
@@ -95,16 +93,7 @@ func (f *runFlags) run(ctx context.Context, stdout, stderr io.Writer, paths []st
 	if err := reports.WriteAll(cfg.Dir, out, f.junit); err != nil {
 		return harnessError(err)
 	}
-	reporter.Finish(out, filepath.Join(cfg.Dir, reports.HTMLFile))
-	if f.output == "json" {
-		if err := json.Write(stdout, out); err != nil {
-			return harnessError(err)
-		}
-	}
-	if out.ExitCode == verdict.ExitPassed {
-		return nil
-	}
-	return &exitError{code: out.ExitCode}
+	return conclude(reporter, stdout, f.output, out, filepath.Join(cfg.Dir, reports.HTMLFile))
 }
 
 // config joins what the run needs.
@@ -150,15 +139,25 @@ func newRunID(now time.Time) string {
 	return now.UTC().Format("20060102-150405") + "-" + strings.ToLower(rand.Text()[:6])
 }
 
+func addJUnitFlags(flags *pflag.FlagSet, junit *reports.JUnitOptions) {
+	flags.StringVar(&junit.Dialect, "junit-dialect", "default", "JUnit dialect: default or xunit2")
+	flags.StringVar(&junit.PathBase, "junit-path-base", "", "what attachment paths in JUnit begin with, in place of the run's folder")
+}
+
 func (f *runFlags) check() error {
 	var errs []error
-	if f.output != "text" && f.output != "json" {
-		errs = append(errs, fmt.Errorf("--output %q is neither text nor json", f.output))
-	}
+	errs = append(errs, checkOutput(f.output))
 	if f.parallel < 1 {
 		errs = append(errs, fmt.Errorf("--parallel is %d; it must be at least 1", f.parallel))
 	}
 	return errors.Join(errs...)
+}
+
+func checkOutput(output string) error {
+	if output != "text" && output != "json" {
+		return fmt.Errorf("--output %q is neither text nor json", output)
+	}
+	return nil
 }
 
 // load reads the scenarios, selects by label and compiles them into plans.

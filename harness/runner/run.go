@@ -114,21 +114,3 @@ func (r *run) one(ctx context.Context, j job) verdict.Variant {
 	}
 	return out
 }
-
-// finish sums up: the worst variant decides, an interruption over all, and clean-up that failed over a pass.
-func finish(out verdict.Run, interrupted bool) verdict.Run {
-	statuses := make([]verdict.Status, len(out.Variants))
-	for i, v := range out.Variants {
-		statuses[i] = v.Status
-	}
-	out.Status = verdict.Worst(statuses)
-	out.ExitCode = verdict.ExitCode(out.Status)
-	if out.CleanupErr != "" && out.ExitCode == verdict.ExitPassed {
-		out.ExitCode = verdict.ExitCleanupIncomplete
-	}
-	if interrupted {
-		out.ExitCode = verdict.ExitInterrupted
-	}
-	out.Duration = time.Since(out.Started)
-	return out
-}

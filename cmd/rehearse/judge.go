@@ -1,0 +1,101 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"rehearse.dev/rehearse/harness/api/v1alpha1"
+	"rehearse.dev/rehearse/harness/progress"
+	"rehearse.dev/rehearse/harness/runner"
+	"rehearse.dev/rehearse/harness/scenario"
+	"rehearse.dev/rehearse/harness/verdict"
+	"rehearse.dev/rehearse/reports"
+	"rehearse.dev/rehearse/reports/json"
+)
+
+// judgeFlags are the flags of rehearse judge.
+type judgeFlags struct {
+	with   []string
+	write  bool
+	output string
+	junit  reports.JUnitOptions
+}
+
+func newJudgeCmd() *cobra.Command {
+	var f judgeFlags
+	cmd := &cobra.Command{
+		Use:   "judge RUN",
+		Short: "Judge the evidence of an earlier run again, offline",
+		Long: `Judge reads the evidence in a run's folder and judges it again. It talks to no cluster and changes nothing, so the
+same evidence gives the same verdicts, and new assertions can be tried on an old run. The exit codes are those of run.`,
+		Example: `  rehearse judge reports/runs/20260314-101502-k3x9ab
+  rehearse judge reports/runs/20260314-101502-k3x9ab --with scenarios/ownership/scaler.yaml
+  rehearse judge reports/runs/20260314-101502-k3x9ab --write --output json`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return f.judge(cmd.OutOrStdout(), cmd.ErrOrStderr(), args[0])
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringArrayVar(&f.with, "with", nil, "take the assertions of this scenario file instead of those of the run; may be repeated")
+	flags.BoolVar(&f.write, "write", false, "write the reports in the run's folder anew")
+	flags.StringVarP(&f.output, "output", "o", "text", "what goes to standard output: text or json")
+	addJUnitFlags(flags, &f.junit)
+	return cmd
+}
+
+func (f *judgeFlags) judge(stdout, stderr io.Writer, dir string) error {
+	if err := checkOutput(f.output); err != nil {
+		return usageError(err)
+	}
+	instead, err := f.assertions()
+	if err != nil {
+		return usageError(err)
+	}
+	out, err := runner.Rejudge(dir, catalog(), instead)
+	if err != nil {
+		return usageError(fmt.Errorf("judging %s: %w", dir, err))
+	}
+	report := ""
+	if f.write {
+		if err := reports.WriteAll(dir, out, f.junit); err != nil {
+			return harnessError(err)
+		}
+		report = filepath.Join(dir, reports.HTMLFile)
+	}
+	return conclude(progress.New(stderr, os.Getenv), stdout, f.output, out, report)
+}
+
+// assertions reads those of the scenario files given, by the scenarios' names.
+func (f *judgeFlags) assertions() (map[string][]v1alpha1.Assertion, error) {
+	if len(f.with) == 0 {
+		return nil, nil
+	}
+	files, err := scenario.Load(f.with, catalog())
+	if err != nil {
+		return nil, err
+	}
+	all := map[string][]v1alpha1.Assertion{}
+	for _, file := range files {
+		all[file.Scenario.Metadata.Name] = file.Scenario.Spec.Assert
+	}
+	return all, nil
+}
+
+// conclude shows the outcome and turns it into the program's exit code.
+func conclude(reporter progress.Reporter, stdout io.Writer, output string, out verdict.Run, report string) error {
+	reporter.Finish(out, report)
+	if output == "json" {
+		if err := json.Write(stdout, out); err != nil {
+			return harnessError(err)
+		}
+	}
+	if out.ExitCode == verdict.ExitPassed {
+		return nil
+	}
+	return &exitError{code: out.ExitCode}
+}
