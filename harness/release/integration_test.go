@@ -210,9 +210,9 @@ func TestApplyMethods(t *testing.T) {
 	fails(t, sdk.Upgrade(t.Context(), force), "invalid operation: cannot use server-side apply and force replace together")
 }
 
-// TestFieldManagers runs releases under two managers at once, though Helm has one for the whole process.
+// TestFieldManagers runs releases under two managers at once, though Helm has one for the whole process. It runs apart
+// from the other tests, which would wait for one another at the gate.
 func TestFieldManagers(t *testing.T) {
-	t.Parallel()
 	managers := []string{"helm", "flux", "helm", "flux"}
 	stages := make([]*stage, len(managers))
 	errs := make(chan error)

@@ -115,7 +115,8 @@ func (s *SDK) failure(ctx context.Context, operation string, err error) error {
 	}
 }
 
-// recovered turns a panic of Helm's into an error. A panic in a goroutine that Helm starts is beyond its reach.
+// recovered turns a panic of Helm's into an error: around an operation, and around the calls of its client (guarded).
+// A panic in a goroutine that the client starts is beyond its reach.
 func recovered(do func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {

@@ -69,6 +69,7 @@ func newSession(ctx context.Context, t Target) (*session, error) {
 	client.Namespace = t.Namespace
 	// The field is deprecated in favour of kube.WithWaitContext, which the legacy strategy ignores.
 	client.WaitContext = ctx
+	cfg.KubeClient = guarded{client}
 	cfg.SetHookOutputFunc(hookOutput(t.Log))
 	ses.cfg = cfg
 	return ses, nil

@@ -1,0 +1,48 @@
+package release
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"helm.sh/helm/v4/pkg/kube"
+)
+
+// panicking is a waiter of which every call panics.
+type panicking struct{}
+
+func (panicking) Wait(kube.ResourceList, time.Duration) error            { panic("boom") }
+func (panicking) WaitWithJobs(kube.ResourceList, time.Duration) error    { panic("boom") }
+func (panicking) WaitForDelete(kube.ResourceList, time.Duration) error   { panic("boom") }
+func (panicking) WatchUntilReady(kube.ResourceList, time.Duration) error { panic("boom") }
+
+func TestGuardTurnsPanicsIntoErrors(t *testing.T) {
+	t.Parallel()
+	broken := guarded{} // its client is nil
+	w := guardedWaiter{panicking{}}
+	for name, call := range map[string]func() error{
+		"Build": func() error {
+			_, err := broken.Build(strings.NewReader(""), true)
+			return err
+		},
+		"Update": func() error {
+			res, err := broken.Update(nil, nil, kube.ClientUpdateOption(nil))
+			if res == nil {
+				t.Error("the result of Update is nil, which Helm would read from")
+			}
+			return err
+		},
+		"Wait":            func() error { return w.Wait(nil, 0) },
+		"WaitWithJobs":    func() error { return w.WaitWithJobs(nil, 0) },
+		"WaitForDelete":   func() error { return w.WaitForDelete(nil, 0) },
+		"WatchUntilReady": func() error { return w.WatchUntilReady(nil, 0) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if err := call(); !errors.Is(err, ErrPanic) {
+				t.Errorf("got error %v, want ErrPanic", err)
+			}
+		})
+	}
+}
