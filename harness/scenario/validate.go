@@ -53,6 +53,7 @@ func (v *validator) validate() {
 			}
 		}
 	}
+	v.labels(v.file.Scenario.Metadata.Labels)
 	v.entries(spec)
 	v.readiness(spec.Readiness)
 	v.orders(spec.Assert)
@@ -95,6 +96,19 @@ func (v *validator) eachStep(spec *v1alpha1.Spec) func(yield func(string, v1alph
 			if !yield(item("finally", i), step) {
 				return
 			}
+		}
+	}
+}
+
+// labels checks that every label can be selected by.
+func (v *validator) labels(labels map[string]string) {
+	for key, value := range labels {
+		path := strictyaml.Join("metadata.labels", key)
+		if problems := validation.IsQualifiedName(key); len(problems) > 0 {
+			v.report(path, "%s is no label key: %s", fields.Quote(key), problems[0])
+		}
+		if problems := validation.IsValidLabelValue(value); len(problems) > 0 {
+			v.report(path, "%s is no label value: %s", fields.Quote(value), problems[0])
 		}
 	}
 }

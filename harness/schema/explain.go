@@ -109,14 +109,20 @@ func (p *printer) entry(t topic, info registry.Info) string {
 	p.fields(1, fields.Of(reflect.TypeOf(info.NewSpec()).Elem()), info.Name)
 	p.line(0, "")
 	p.line(0, "example")
-	for i, text := range strings.Split(strings.TrimSpace(info.Example), "\n") {
-		marker := "  "
-		if i == 0 {
-			marker = "- "
-		}
-		p.line(1, "%s%s", marker, text)
+	for _, text := range strings.Split(ListItem(info.Example), "\n") {
+		p.line(1, "%s", text)
 	}
 	return p.String()
+}
+
+// ListItem returns an entry's example as the list item that it is in a scenario: with its dash, whether or not the
+// entry states it.
+func ListItem(example string) string {
+	example = strings.TrimSpace(example)
+	if strings.HasPrefix(example, "- ") {
+		return example
+	}
+	return "- " + strings.ReplaceAll(example, "\n", "\n  ")
 }
 
 // fields writes fields and, below each, those of the struct it holds.

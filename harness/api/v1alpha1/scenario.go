@@ -70,7 +70,7 @@ type Release struct {
 	Version      string         `json:"version,omitempty" doc:"The chart version, for a repo or OCI reference."`
 	Repo         string         `json:"repo,omitempty" doc:"URL of the chart repository that holds chart."`
 	Driver       string         `json:"driver,omitempty" enum:"sdk" default:"sdk" doc:"How Helm is run: sdk calls it in-process."`
-	FieldManager string         `json:"fieldManager,omitempty" default:"helm" doc:"The field manager Helm writes under."`
+	FieldManager string         `json:"fieldManager,omitempty" default:"helm" maxLength:"128" doc:"The field manager Helm writes under."`
 	Values       map[string]any `json:"values,omitempty" doc:"Chart values of every install and upgrade, below the step's own."`
 	ValueFiles   []string       `json:"valueFiles,omitempty" doc:"Value files of every install and upgrade, relative to the scenario file."`
 	Options      Options        `json:"options,omitempty" doc:"Defaults of every operation."`
@@ -117,7 +117,7 @@ type Flap struct {
 // Actor is a co-owner that writes beside Helm.
 type Actor struct {
 	Name    string           `json:"name" required:"true" format:"name" doc:"Unique among the actors of a scenario."`
-	Manager string           `json:"manager,omitempty" doc:"The field manager it writes under; its name if empty."`
+	Manager string           `json:"manager,omitempty" maxLength:"128" doc:"The field manager it writes under; its name if empty."`
 	Every   *metav1.Duration `json:"every,omitempty" doc:"Writes again at this interval until stopped or the scenario ends; once if empty."`
 	Do      Choice           `json:",inline" registry:"actor" doc:"What it does."`
 }
