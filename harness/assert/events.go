@@ -87,7 +87,7 @@ func (v *View) incomplete(window []evidence.Event, step string, r *Result) bool 
 		r.miss("the evidence is cut off: %s", strings.Join(v.Bundle.Truncated, ", "))
 		return true
 	}
-	return gap(window, r, "Event")
+	return v.gap(window, r, "Event")
 }
 
 // countEvents counts occurrences. A record of a series states how often it has occurred so far, so only what it adds

@@ -111,6 +111,8 @@ func (j *liveJudge) judgeObject(manifest map[string]any) {
 	case o == nil && want.Namespace != "" && want.Namespace != home:
 		j.r.miss("%s is in namespace %s, which is not watched", want, want.Namespace)
 		return
+	case o == nil && j.v.gap(nil, j.r, want.Kind): // it may only not have been watched
+		return
 	case o == nil:
 		j.report(j.liveRef(want), nil, fmt.Sprintf("%s is in the manifest of revision %d but does not exist", want, j.revision.Revision))
 		return

@@ -6,6 +6,7 @@ import (
 	"rehearse.dev/rehearse/harness/api/v1alpha1"
 	"rehearse.dev/rehearse/harness/evidence"
 	"rehearse.dev/rehearse/harness/ownership"
+	"rehearse.dev/rehearse/harness/ref"
 	"rehearse.dev/rehearse/harness/registry"
 )
 
@@ -44,6 +45,7 @@ func judgeObject(v *View, spec *v1alpha1.ObjectMatch) Result {
 		r.miss("%v", err)
 	case spec.Absent && o != nil:
 		r.fail("%s must not exist, but does%s%s", spec.Object, deleting(o), v.since(s, refOf(o), nil, false, &r))
+	case spec.Absent && v.unwatched(spec.Object, &r):
 	case spec.Absent && !v.known(spec.Object):
 		r.miss("%s matches nothing: no evidence names such an object", spec.Object)
 	case spec.Absent:
@@ -107,4 +109,29 @@ func (v *View) madeSince(object evidence.Ref, r *Result) string {
 	e := v.Bundle.Timeline[i]
 	r.rest(e.Seq)
 	return ", " + ownership.Since{Seq: e.Seq, Step: e.Step, At: e.At}.String()
+}
+
+// gone says of an object that is not in a snapshot whether it ever was.
+func (v *View) gone(text string, s evidence.Snapshot, r *Result) {
+	if v.unwatched(text, r) {
+		return
+	}
+	for i := len(v.Bundle.Timeline) - 1; i >= 0; i-- {
+		e := &v.Bundle.Timeline[i]
+		if e.Object != nil && v.fitsRef(text, e.Object.Ref) {
+			r.fail("%s does not exist at the end of step %q%s", text, r.Step, v.since(s, e.Object.Ref, nil, false, r))
+			return
+		}
+	}
+	if v.known(text) {
+		r.fail("%s does not exist at the end of step %q", text, r.Step)
+		return
+	}
+	r.miss("%s matches nothing: no evidence names such an object", text)
+}
+
+// unwatched tells whether objects of that kind could not be watched from the start.
+func (v *View) unwatched(text string, r *Result) bool {
+	want, err := ref.Parse(text)
+	return err == nil && v.gap(nil, r, want.Kind)
 }

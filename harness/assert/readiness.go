@@ -76,7 +76,7 @@ func judgeReadinessOrder(v *View, spec *v1alpha1.ReadinessOrder) Result {
 		}
 		pairs = append(pairs, annotatedPairs(s, spec.From, &r)...)
 	}
-	if len(r.Missing) > 0 || gap(w.events, &r, kindsOf(pairs)...) {
+	if len(r.Missing) > 0 || v.gap(w.events, &r, kindsOf(pairs)...) {
 		return r
 	}
 	j := &orderJudge{r: &r, window: w, states: map[string]*progress{}, timeline: v.Bundle.Timeline}

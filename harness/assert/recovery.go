@@ -98,7 +98,7 @@ func (v *View) recovery(step string, r *Result) measurement {
 	for i, t := range targets {
 		pairs[i] = pair{t, t}
 	}
-	if gap(events, r, kindsOf(pairs)...) {
+	if v.gap(events, r, kindsOf(pairs)...) {
 		return m
 	}
 	for _, t := range targets {

@@ -128,19 +128,3 @@ func (v *View) allows(a v1alpha1.Allowance, object evidence.Ref, path ownership.
 	top, err := ownership.ParsePath(a.Field)
 	return err == nil && top.Covers(path)
 }
-
-// gone says of an object that is not in a snapshot whether it ever was.
-func (v *View) gone(text string, s evidence.Snapshot, r *Result) {
-	for i := len(v.Bundle.Timeline) - 1; i >= 0; i-- {
-		e := &v.Bundle.Timeline[i]
-		if e.Object != nil && v.fitsRef(text, e.Object.Ref) {
-			r.fail("%s does not exist at the end of step %q%s", text, r.Step, v.since(s, e.Object.Ref, nil, false, r))
-			return
-		}
-	}
-	if v.known(text) {
-		r.fail("%s does not exist at the end of step %q", text, r.Step)
-		return
-	}
-	r.miss("%s matches nothing: no evidence names such an object", text)
-}

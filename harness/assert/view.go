@@ -197,23 +197,45 @@ func (v *View) known(text string) bool {
 	return false
 }
 
-// gap reports evidence that may be missing about these kinds in events; no kinds means any.
-func gap(events []evidence.Event, r *Result, kinds ...string) bool {
-	for _, e := range events {
-		if e.Gap == nil {
-			continue
+// gap reports evidence that may be missing about these kinds in a part of the timeline; no kinds means any. What was
+// found missing before the first step, such as a resource that cannot be watched, is missing in every step.
+func (v *View) gap(events []evidence.Event, r *Result, kinds ...string) bool {
+	for i := range v.Bundle.Timeline {
+		e := &v.Bundle.Timeline[i]
+		if e.Step != "" {
+			break
 		}
-		concerns := len(kinds) == 0 || e.Gap.Resource == "" || slices.ContainsFunc(kinds, func(kind string) bool {
-			// A resource is the plural of its kind: networkpolicies of NetworkPolicy.
-			return strings.Contains(strings.ToLower(e.Gap.Resource), strings.TrimSuffix(strings.ToLower(kind), "y"))
-		})
-		if concerns {
-			r.miss("evidence about %s may be missing in step %q: %s", cmp.Or(e.Gap.Resource, "everything"), e.Step, e.Gap.Reason)
-			r.rest(e.Seq)
+		if e.Gap != nil && v.concerns(e, r, kinds) {
+			return true
+		}
+	}
+	for i := range events {
+		if events[i].Gap != nil && v.concerns(&events[i], r, kinds) {
 			return true
 		}
 	}
 	return false
+}
+
+func (v *View) concerns(e *evidence.Event, r *Result, kinds []string) bool {
+	about := len(kinds) == 0 || e.Gap.Resource == "" ||
+		slices.ContainsFunc(kinds, func(kind string) bool { return pluralOf(e.Gap.Resource, kind) })
+	if about {
+		when := "from the start"
+		if e.Step != "" {
+			when = fmt.Sprintf("in step %q", e.Step)
+		}
+		r.miss("evidence about %s may be missing %s: %s", cmp.Or(e.Gap.Resource, "everything"), when, e.Gap.Reason)
+		r.rest(e.Seq)
+	}
+	return about
+}
+
+// pluralOf tells whether a resource, such as deployments.apps, is that of a kind.
+func pluralOf(resource, kind string) bool {
+	name, _, _ := strings.Cut(strings.ToLower(resource), ".")
+	kind = strings.ToLower(kind)
+	return slices.Contains([]string{kind, kind + "s", kind + "es", strings.TrimSuffix(kind, "y") + "ies"}, name)
 }
 
 // refOf reads an object's reference.

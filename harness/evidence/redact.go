@@ -1,6 +1,7 @@
 package evidence
 
 import (
+	"bytes"
 	"cmp"
 	"crypto/hmac"
 	"crypto/rand"
@@ -9,6 +10,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -28,7 +30,7 @@ const minLine = 20
 
 // Redactor replaces secret values by a keyed hash. Equal values get equal hashes within one run; the key is random and
 // never written, so no hash can be tried against guesses. Values are learned as Secrets pass by, and from then on
-// replaced wherever they occur verbatim, JSON-escaped or as base64. It is safe for concurrent use.
+// replaced wherever they occur verbatim, quoted or as base64. It is safe for concurrent use.
 //
 // Two things are left as they are, or the evidence could not be read: what identifies an object (name, namespace,
 // kind, labels, ownerReferences, managedFields), and a value that is also such a name or a word of one, such as the
@@ -104,7 +106,8 @@ func (r *Redactor) hash(value []byte) string {
 	return RedactedPrefix + hex.EncodeToString(mac.Sum(nil)[:8])
 }
 
-// remember makes value known in all its forms, and its longer lines.
+// remember makes value known in all its forms, and what is left of it without the spaces around it (files often end
+// in a newline), and its longer lines.
 func (r *Redactor) remember(value []byte) {
 	if len(value) < minLearned || strings.HasPrefix(string(value), RedactedPrefix) {
 		return
@@ -114,21 +117,24 @@ func (r *Redactor) remember(value []byte) {
 	if _, known := r.forms[string(value)]; known {
 		return
 	}
-	r.add(value, formsOf(value)...)
-	if !strings.Contains(string(value), "\n") {
+	r.add(value)
+	if trimmed := bytes.TrimSpace(value); len(trimmed) >= minLearned {
+		r.add(trimmed)
+	}
+	if !bytes.Contains(value, []byte("\n")) {
 		return
 	}
-	for line := range strings.SplitSeq(string(value), "\n") {
-		line = strings.TrimSpace(line)
-		if len(line) >= minLine && !strings.HasPrefix(line, "-----") {
-			r.add([]byte(line), line, jsonEscape(line))
+	for line := range bytes.Lines(value) {
+		line = bytes.TrimSpace(line)
+		if len(line) >= minLine && !bytes.HasPrefix(line, []byte("-----")) {
+			r.add(line)
 		}
 	}
 }
 
-func (r *Redactor) add(value []byte, forms ...string) {
+func (r *Redactor) add(value []byte) {
 	hash := r.hash(value)
-	for _, form := range forms {
+	for _, form := range formsOf(value) {
 		if _, known := r.forms[form]; !known {
 			r.forms[form] = hash
 		}
@@ -136,21 +142,25 @@ func (r *Redactor) add(value []byte, forms ...string) {
 	r.replacer = nil
 }
 
-// formsOf lists how value may appear within a string: as it is, quoted in JSON once or twice (as in the annotation
-// last-applied-configuration), and as base64.
+// formsOf lists how value may appear within a string: as it is, as base64, quoted in JSON once or twice (as in the
+// annotation last-applied-configuration) with or without HTML's characters escaped, quoted in YAML, and in a URL.
 func formsOf(value []byte) []string {
 	plain := string(value)
-	once := jsonEscape(plain)
-	return []string{
-		plain, once, jsonEscape(once),
+	forms := []string{
+		plain, strings.ReplaceAll(plain, "'", "''"), url.QueryEscape(plain), url.PathEscape(plain),
 		base64.RawStdEncoding.EncodeToString(value), base64.RawURLEncoding.EncodeToString(value),
 	}
+	for _, html := range []bool{true, false} {
+		once := jsonEscape(plain, html)
+		forms = append(forms, once, jsonEscape(once, html))
+	}
+	return forms
 }
 
-func jsonEscape(s string) string {
+func jsonEscape(s string, html bool) string {
 	var b strings.Builder
 	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
+	enc.SetEscapeHTML(html)
 	if err := enc.Encode(s); err != nil { // cannot be: a string always encodes
 		return s
 	}

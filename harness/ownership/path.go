@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 	"sigs.k8s.io/structured-merge-diff/v6/value"
@@ -42,6 +43,9 @@ type Key struct{ Name, Value string }
 func ParsePath(text string) (Path, error) {
 	p := parser{text: text}
 	var path Path
+	if !utf8.ValidString(text) {
+		return nil, fmt.Errorf("%w: %q: it is not UTF-8", ErrPath, text)
+	}
 	for p.pos < len(text) {
 		e, err := p.element()
 		if err != nil {
@@ -171,16 +175,26 @@ func (e Element) String() string {
 		}
 		return "[" + strings.Join(parts, ",") + "]"
 	case e.Field == "" || strings.ContainsAny(e.Field, ".[]\"/"):
-		return "[" + strconv.Quote(e.Field) + "]"
+		return "[" + jsonString(e.Field) + "]"
 	}
 	return "." + e.Field
 }
 
 func quote(s, special string) string {
 	if strings.ContainsAny(s, special) {
-		return strconv.Quote(s)
+		return jsonString(s)
 	}
 	return s
+}
+
+func jsonString(s string) string {
+	var b strings.Builder
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(s); err != nil { // cannot be: a string always encodes
+		return strconv.Quote(s)
+	}
+	return strings.TrimSuffix(b.String(), "\n")
 }
 
 // Covers tells whether q is p or below it. A key of p may name fewer fields than q's.
