@@ -2,7 +2,6 @@ package html
 
 import (
 	"fmt"
-	"math"
 	"time"
 
 	"rehearse.dev/rehearse/harness/evidence"
@@ -14,7 +13,7 @@ const (
 	chartWidth = 1120
 	labelWidth = 232
 	plotRight  = 1104
-	bandHeight = 30
+	bandHeight = 42
 	laneHeight = 26
 	barHeight  = 16
 	axisHeight = 26
@@ -74,8 +73,12 @@ type mark struct {
 	Title string
 }
 
-// The most lanes that are drawn in one chart.
-const mostLanes = 40
+// The most that is drawn: a page must stay readable, and loadable, whatever the run did.
+const (
+	mostLanes = 40
+	mostBars  = 500
+	mostMarks = 60
+)
 
 // chartsOf draws the release's own objects that ever were anything but Current, and, folded, all others.
 func chartsOf(b *evidence.Bundle, v verdict.Variant) []*chart {
@@ -184,8 +187,8 @@ func (c *chart) bandsOf(b *evidence.Bundle, v verdict.Variant) []band {
 
 // ticks are at most ten, at round times.
 func (c *chart) ticks() []mark {
-	every := time.Duration(math.MaxInt64)
-	for _, unit := range []time.Duration{time.Millisecond, 10 * time.Millisecond, 100 * time.Millisecond, time.Second, 10 * time.Second, time.Minute, 10 * time.Minute, time.Hour} {
+	every := c.end - c.start
+	for _, unit := range []time.Duration{time.Millisecond, 10 * time.Millisecond, 100 * time.Millisecond, time.Second, 10 * time.Second, time.Minute, 10 * time.Minute, time.Hour, 24 * time.Hour} {
 		for _, n := range []time.Duration{1, 2, 5} {
 			if d := n * unit; (c.end-c.start)/d <= 10 {
 				every = min(every, d)

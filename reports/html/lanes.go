@@ -100,6 +100,9 @@ func manifestOf(b *evidence.Bundle) map[string]bool {
 func (c *chart) lane(i int, t *track) lane {
 	y := bandHeight + i*laneHeight
 	l := lane{Y: y + (laneHeight-barHeight)/2, TextY: y + laneHeight/2 + 4, Label: fit(t.label, labelWidth-8), Title: t.label}
+	for _, e := range t.marks[:min(len(t.marks), mostMarks)] {
+		l.Marks = append(l.Marks, markOf(e, c.x(e.At)))
+	}
 	for n, s := range t.spans {
 		to := c.end
 		if n+1 < len(t.spans) {
@@ -108,18 +111,23 @@ func (c *chart) lane(i int, t *track) lane {
 		if s.status == "NotFound" || to <= c.start {
 			continue
 		}
-		x := c.x(s.from)
-		// A transition of a few milliseconds must not vanish.
-		w := max(c.x(to)-x, 1.5)
-		l.Bars = append(l.Bars, bar{
-			X: x, TextX: x + 6, W: w, Class: class(s.status), Text: whole(s.status, w),
-			Title: fmt.Sprintf("%s %s, %s to %s (%s)%s", t.label, s.status, offset(s.from), offset(to), short(to-s.from), because(s.message)),
-		})
-	}
-	for _, e := range t.marks {
-		l.Marks = append(l.Marks, markOf(e, c.x(e.At)))
+		if len(l.Bars) == mostBars {
+			l.Title += "; only its first transitions are drawn"
+			break
+		}
+		l.Bars = append(l.Bars, c.bar(t, s, to, l.Marks))
 	}
 	return l
+}
+
+func (c *chart) bar(t *track, s statusSpan, to time.Duration, marks []mark) bar {
+	x := c.x(s.from)
+	// A transition of a few milliseconds must not vanish.
+	w := max(c.x(to)-x, 1.5)
+	return bar{
+		X: x, TextX: x + 6, W: w, Class: class(s.status), Text: whole(s.status, x, w, marks),
+		Title: fmt.Sprintf("%s %s, %s to %s (%s)%s", t.label, s.status, offset(s.from), offset(to), short(to-s.from), because(s.message)),
+	}
 }
 
 func markOf(e evidence.Event, x px) mark {
@@ -135,12 +143,18 @@ func markOf(e evidence.Event, x px) mark {
 	return m
 }
 
-// whole shows a status only where all of it fits.
-func whole(status string, w px) string {
-	if fit(status, w) == status {
-		return status
+// whole shows a status only where all of it can be read.
+func whole(status string, x, w px, marks []mark) string {
+	if fit(status, w) != status {
+		return ""
 	}
-	return ""
+	end := x + px(len(status))*charWidth + 10
+	for _, m := range marks {
+		if m.X >= x && m.X <= end {
+			return ""
+		}
+	}
+	return status
 }
 
 // class is a style of style.css; what is no kstatus is drawn as Unknown.

@@ -170,6 +170,9 @@ func factsOf(b *evidence.Bundle) []fact {
 	return facts
 }
 
+// mostWarnings is how many holes are told one by one.
+const mostWarnings = 8
+
 // warningsOf says where the evidence has holes.
 func warningsOf(b *evidence.Bundle) []string {
 	var all []string
@@ -185,6 +188,9 @@ func warningsOf(b *evidence.Bundle) []string {
 		for _, reason := range s.Incomplete {
 			all = append(all, fmt.Sprintf("the snapshot of step %s is incomplete: %s", s.Step, reason))
 		}
+	}
+	if more := len(all) - mostWarnings; more > 0 {
+		all = append(all[:mostWarnings], fmt.Sprintf("and %d more", more))
 	}
 	return all
 }
