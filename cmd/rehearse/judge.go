@@ -22,7 +22,7 @@ type judgeFlags struct {
 	with   []string
 	write  bool
 	output string
-	junit  reports.JUnitOptions
+	junit  junitFlags
 }
 
 func newJudgeCmd() *cobra.Command {
@@ -44,12 +44,16 @@ same evidence gives the same verdicts, and new assertions can be tried on an old
 	flags.StringArrayVar(&f.with, "with", nil, "take the assertions of this scenario file instead of those of the run; may be repeated")
 	flags.BoolVar(&f.write, "write", false, "write the reports in the run's folder anew")
 	flags.StringVarP(&f.output, "output", "o", "text", "what goes to standard output: text or json")
-	addJUnitFlags(flags, &f.junit)
+	f.junit.add(flags)
 	return cmd
 }
 
 func (f *judgeFlags) judge(stdout, stderr io.Writer, dir string) error {
 	if err := checkOutput(f.output); err != nil {
+		return usageError(err)
+	}
+	form, err := f.junit.option()
+	if err != nil {
 		return usageError(err)
 	}
 	instead, err := f.assertions()
@@ -62,10 +66,10 @@ func (f *judgeFlags) judge(stdout, stderr io.Writer, dir string) error {
 	}
 	report := ""
 	if f.write {
-		if err := reports.WriteAll(dir, out, f.junit); err != nil {
+		if err := reports.WriteAll(dir, out, form); err != nil {
 			return harnessError(err)
 		}
-		report = filepath.Join(dir, reports.HTMLFile)
+		report = filepath.Join(dir, htmlReport)
 	}
 	return conclude(progress.New(stderr, os.Getenv), stdout, f.output, out, report)
 }

@@ -23,6 +23,7 @@ import (
 	"rehearse.dev/rehearse/harness/runner"
 	"rehearse.dev/rehearse/harness/scenario"
 	"rehearse.dev/rehearse/reports"
+	"rehearse.dev/rehearse/reports/junit"
 )
 
 // runFlags are the flags of rehearse run.
@@ -36,7 +37,7 @@ type runFlags struct {
 	reports  string
 	cluster  string
 	kubeBin  string
-	junit    reports.JUnitOptions
+	junit    junitFlags
 }
 
 func newRunCmd() *cobra.Command {
@@ -68,12 +69,16 @@ infrastructure failed, 4 inconclusive, 5 clean-up incomplete, 130 interrupted.`,
 	flags.StringVar(&f.reports, "reports", filepath.Join("reports", "runs"), "folder in which the run's folder is made")
 	flags.StringVar(&f.cluster, "cluster", "", "use this cluster, made by rehearse cluster up, instead of booting one")
 	flags.StringVar(&f.kubeBin, "kube-bin", "", "control-plane binary to use instead of building one (also REHEARSE_KUBE_BIN)")
-	addJUnitFlags(flags, &f.junit)
+	f.junit.add(flags)
 	return cmd
 }
 
 func (f *runFlags) run(ctx context.Context, stdout, stderr io.Writer, paths []string) error {
 	if err := f.check(); err != nil {
+		return usageError(err)
+	}
+	report, err := f.junit.option()
+	if err != nil {
 		return usageError(err)
 	}
 	plans, err := f.load(ctx, paths)
@@ -90,10 +95,10 @@ func (f *runFlags) run(ctx context.Context, stdout, stderr io.Writer, paths []st
 	if err != nil {
 		return harnessError(err)
 	}
-	if err := reports.WriteAll(cfg.Dir, out, f.junit); err != nil {
+	if err := reports.WriteAll(cfg.Dir, out, report); err != nil {
 		return harnessError(err)
 	}
-	return conclude(reporter, stdout, f.output, out, filepath.Join(cfg.Dir, reports.HTMLFile))
+	return conclude(reporter, stdout, f.output, out, filepath.Join(cfg.Dir, htmlReport))
 }
 
 // config joins what the run needs.
@@ -139,10 +144,24 @@ func newRunID(now time.Time) string {
 	return now.UTC().Format("20060102-150405") + "-" + strings.ToLower(rand.Text()[:6])
 }
 
-func addJUnitFlags(flags *pflag.FlagSet, junit *reports.JUnitOptions) {
-	flags.StringVar(&junit.Dialect, "junit-dialect", "default", "JUnit dialect: default or xunit2")
-	flags.StringVar(&junit.PathBase, "junit-path-base", "", "what attachment paths in JUnit begin with, in place of the run's folder")
+// junitFlags are the flags that adapt junit.xml to its reader.
+type junitFlags struct{ dialect, pathBase string }
+
+func (f *junitFlags) add(flags *pflag.FlagSet) {
+	flags.StringVar(&f.dialect, "junit-dialect", string(junit.Default), "JUnit dialect: default or xunit2")
+	flags.StringVar(&f.pathBase, "junit-path-base", "", "the run's folder as the reader of junit.xml sees it; attachments begin with it")
 }
+
+func (f *junitFlags) option() (reports.Option, error) {
+	dialect, err := junit.ParseDialect(f.dialect)
+	if err != nil {
+		return nil, fmt.Errorf("--junit-dialect: %w", err)
+	}
+	return reports.WithJUnit(junit.Options{Dialect: dialect, PathBase: f.pathBase}), nil
+}
+
+// htmlReport is the report that a person is pointed to.
+const htmlReport = "report.html"
 
 func (f *runFlags) check() error {
 	var errs []error
