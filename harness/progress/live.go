@@ -32,6 +32,7 @@ type live struct {
 	began   time.Time
 
 	mu     sync.Mutex
+	news   track
 	tracks []*track // in the order of their start
 	total  int      // variants; 0 if that is not known
 	done   []verdict.Status
@@ -43,7 +44,7 @@ type live struct {
 	stopped chan struct{}
 }
 
-// track is one line: a variant under way, or the run's own phase.
+// track is one line: a variant under way, or what the run as a whole is at.
 type track struct {
 	variant string
 	steps   int
@@ -76,17 +77,36 @@ func (l *live) Report(e Event) {
 		return
 	}
 	l.phases.note(e)
-	if e.Kind == Started && e.Variant == "" {
-		l.total = e.Total
-		return
-	}
-	if e.Kind == Finished {
-		l.remove(e.Variant)
+	switch {
+	case e.Variant == "":
+		l.ofRun(e)
+	case e.Kind == Finished:
+		l.tracks = slices.DeleteFunc(l.tracks, func(t *track) bool { return t.variant == e.Variant })
 		l.done = append(l.done, e.Status)
 		l.draw(l.finished(e))
-		return
+	default:
+		l.track(e.Variant).follow(e)
+		if e.Kind == StepStarted {
+			l.news = track{}
+		}
 	}
-	t := l.track(e.Variant)
+}
+
+// ofRun keeps what the run as a whole is at, for example booting a cluster, until that is over or a step begins.
+func (l *live) ofRun(e Event) {
+	switch e.Kind {
+	case Started:
+		l.total = e.Total
+	case PhaseStarted:
+		l.news.begin(e.Name)
+	case Waiting:
+		l.news.begin(oneLine(e.Detail))
+	case PhaseFinished:
+		l.news = track{}
+	}
+}
+
+func (t *track) follow(e Event) {
 	switch e.Kind {
 	case Started:
 		t.steps = e.Total
@@ -98,11 +118,7 @@ func (l *live) Report(e Event) {
 	case Waiting:
 		t.waiting = e.Detail
 	case PhaseFinished, StepFinished:
-		if e.Variant == "" {
-			l.remove("")
-		} else {
-			t.begin("")
-		}
+		t.begin("")
 	}
 }
 
@@ -127,10 +143,6 @@ func (l *live) track(variant string) *track {
 	t := &track{variant: variant, since: time.Now()}
 	l.tracks = append(l.tracks, t)
 	return t
-}
-
-func (l *live) remove(variant string) {
-	l.tracks = slices.DeleteFunc(l.tracks, func(t *track) bool { return t.variant == variant })
 }
 
 // draw replaces the lines drawn before by above, which stays, and the present lines. It is one write, so that nothing
@@ -159,7 +171,7 @@ func (l *live) draw(above string) {
 // lines are the present lines, cut to the terminal. A line that wrapped would spoil the next redraw.
 func (l *live) lines(columns, rows int) []string {
 	shown := l.tracks
-	if most := max(1, rows-2); len(shown) > most {
+	if most := max(1, rows-3); len(shown) > most {
 		shown = shown[:most]
 	}
 	widest := 0
@@ -168,6 +180,9 @@ func (l *live) lines(columns, rows int) []string {
 	}
 	widest = min(widest, columns/2)
 	var lines []string
+	if l.news != (track{}) {
+		lines = append(lines, l.line(&l.news, 0, columns))
+	}
 	for _, t := range shown {
 		lines = append(lines, l.line(t, widest, columns))
 	}

@@ -34,6 +34,9 @@ func play(r progress.Reporter, look func(moment string)) {
 	run.WaitingFor("waiting for 3 nodes")
 	time.Sleep(1850 * time.Millisecond)
 	booted()
+	run.WaitingFor("Kubernetes v1.36.3 is ready")
+	time.Sleep(130 * time.Millisecond) // looks are never at the moment of a redraw
+	look("ready")
 
 	clean, scaler := progress.For(r, "clean-rollback"), progress.For(r, "scaler-survives-rollback[forceConflicts=true]")
 	clean.Started(3)

@@ -123,34 +123,62 @@ func clip(s string, columns int) string {
 	return string(runes[:columns-1]) + "…"
 }
 
-// phases adds up how long the parts of a run took.
+// phases adds up for how long each part of a run was under way in at least one variant, so that what variants do at
+// the same time counts once.
 type phases struct {
 	names []string
-	took  map[string]time.Duration
+	spans map[string]*span
+}
+
+type span struct {
+	active int
+	began  time.Time
+	took   time.Duration
 }
 
 func (p *phases) note(e Event) {
-	name := e.Name
 	switch e.Kind {
+	case PhaseStarted:
+		p.begin(e.Name)
+	case StepStarted:
+		p.begin("steps")
 	case PhaseFinished:
+		p.end(e.Name)
 	case StepFinished:
-		name = "steps"
-	default:
-		return
+		p.end("steps")
 	}
-	if p.took == nil {
-		p.took = map[string]time.Duration{}
-	}
-	if _, known := p.took[name]; !known {
+}
+
+func (p *phases) begin(name string) {
+	s := p.spans[name]
+	if s == nil {
+		s = &span{}
+		if p.spans == nil {
+			p.spans = map[string]*span{}
+		}
+		p.spans[name] = s
 		p.names = append(p.names, name)
 	}
-	p.took[name] += e.Took
+	if s.active == 0 {
+		s.began = time.Now()
+	}
+	s.active++
+}
+
+func (p *phases) end(name string) {
+	s := p.spans[name]
+	if s == nil || s.active == 0 {
+		return
+	}
+	if s.active--; s.active == 0 {
+		s.took += time.Since(s.began)
+	}
 }
 
 func (p *phases) String() string {
 	parts := make([]string, len(p.names))
 	for i, name := range p.names {
-		parts[i] = name + " " + short(p.took[name])
+		parts[i] = name + " " + short(p.spans[name].took)
 	}
 	return strings.Join(parts, ", ")
 }
