@@ -1,0 +1,263 @@
+package observe_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"rehearse.dev/rehearse/harness/evidence"
+	"rehearse.dev/rehearse/harness/observe"
+	"rehearse.dev/rehearse/harness/ref"
+)
+
+func configMap(name string) string {
+	return "{apiVersion: v1, kind: ConfigMap, metadata: {name: " + name + "}, data: {n: '0'}}"
+}
+
+// waitingPod never finds a node, so nobody but the test writes to it.
+const waitingPod = `{apiVersion: v1, kind: Pod, metadata: {name: web},
+  spec: {schedulerName: none, containers: [{name: app, image: app}]}}`
+
+func podPhase(phase, ready string) map[string]any {
+	return map[string]any{"status": map[string]any{
+		"phase":      phase,
+		"conditions": []any{map[string]any{"type": "Ready", "status": ready}},
+	}}
+}
+
+func TestTransitionOfFiftyMillisecondsIsSeen(t *testing.T) {
+	t.Parallel()
+	s := stage(t)
+	s.create("pods", waitingPod)
+	start := time.Now()
+	s.patch("pods", "web", podPhase("Running", "True"), "status")
+	s.patch("pods", "web", podPhase("Running", "False"), "status")
+	s.patch("pods", "web", podPhase("Running", "True"), "status")
+	t.Logf("three transitions in %s", time.Since(start))
+	s.expectStory("Pod/web", "added NotFound→InProgress modified InProgress→Current modified Current→InProgress modified InProgress→Current")
+}
+
+func TestAwaitSeesWhatLastsAMoment(t *testing.T) {
+	t.Parallel()
+	s := stage(t)
+	s.create("pods", waitingPod)
+	pod := ref.Ref{Kind: "Pod", Name: "web"}
+	done := make(chan error, 1)
+	started := make(chan struct{})
+	go func() {
+		first := true
+		done <- s.sub.Await(t.Context(), pod, func(_ map[string]any, kstatus string) bool {
+			if first {
+				close(started)
+				first = false
+			}
+			return kstatus == "Current"
+		})
+	}()
+	<-started
+	s.patch("pods", "web", podPhase("Running", "True"), "status")
+	s.patch("pods", "web", podPhase("Running", "False"), "status")
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAwaitEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	s := stage(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	err := s.sub.Await(ctx, ref.Ref{Kind: "Pod", Name: "web"}, func(o map[string]any, _ string) bool { return o != nil })
+	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "Pod/web (kstatus NotFound)") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestAwaitElsewhere(t *testing.T) {
+	t.Parallel()
+	s, other := stage(t), namespace(t)
+	exists := func(o map[string]any, _ string) bool { return o != nil }
+	if err := s.sub.Await(t.Context(), ref.Ref{Kind: "ConfigMap", Namespace: other, Name: "kube-root-ca.crt"}, exists); err != nil {
+		t.Error(err)
+	}
+	if err := s.sub.Await(t.Context(), ref.Ref{Kind: "Namespace", Name: other}, exists); err != nil {
+		t.Error(err)
+	}
+	if got := s.sink.story("Namespace/" + other); got != "" {
+		t.Errorf("an object outside the scope left evidence: %s", got)
+	}
+}
+
+func TestDeletedAndCreatedAgain(t *testing.T) {
+	t.Parallel()
+	s := stage(t)
+	first := s.create("configmaps", configMap("x"))
+	s.delete("configmaps", "x")
+	second := s.create("configmaps", configMap("x"))
+	s.expectStory("ConfigMap/x", "added NotFound→Current deleted Current→NotFound added NotFound→Current")
+	var uids []string
+	for _, e := range s.sink.all() {
+		if e.Object != nil && e.Object.Ref.Name == "x" {
+			uids = append(uids, e.Object.Ref.UID)
+		}
+	}
+	a, b := string(first.GetUID()), string(second.GetUID())
+	if want := []string{a, a, b}; !slices.Equal(uids, want) {
+		t.Errorf("UIDs %v, want %v", uids, want)
+	}
+}
+
+func TestInitialObjects(t *testing.T) {
+	t.Parallel()
+	s := stage(t)
+	s.create("configmaps", configMap("old"))
+	var later sink
+	sub, err := shared.Subscribe(t.Context(), observe.Scope{Namespace: s.namespace}, &later)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sub.Close()
+	if got := later.story("ConfigMap/old"); got != "initial NotFound→Current" {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestBurstMissesNoVersion(t *testing.T) {
+	t.Parallel()
+	s := stage(t)
+	const objects, updates = 1000, 2
+	group, ctx := errgroup.WithContext(t.Context())
+	group.SetLimit(20)
+	for i := range objects {
+		group.Go(func() error {
+			u := parse(t, configMap(fmt.Sprintf("burst-%d", i)))
+			u, err := in("configmaps", s.namespace).Create(ctx, u, metav1.CreateOptions{})
+			for n := 0; n < updates && err == nil; n++ {
+				u.Object["data"] = map[string]any{"n": fmt.Sprint(n + 1)}
+				u, err = in("configmaps", s.namespace).Update(ctx, u, metav1.UpdateOptions{})
+			}
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	if got := len(s.snapshot()); got != objects {
+		t.Errorf("the snapshot holds %d objects, want %d", got, objects)
+	}
+	versions := map[string]int{}
+	for _, e := range s.sink.all() {
+		if e.Object != nil && strings.HasPrefix(e.Object.Ref.Name, "burst-") {
+			versions[e.Object.Ref.Name]++
+		}
+	}
+	for i := range objects {
+		if name := fmt.Sprintf("burst-%d", i); versions[name] != 1+updates {
+			t.Errorf("%s: %d versions seen, want %d", name, versions[name], 1+updates)
+		}
+	}
+	if gaps := s.sink.gaps(); len(gaps) > 0 {
+		t.Errorf("gaps: %v", gaps)
+	}
+}
+
+func TestSnapshotHoldsEveryWriteBefore(t *testing.T) {
+	t.Parallel()
+	s := stage(t)
+	for i := range 30 {
+		cm, secret := fmt.Sprintf("cm-%d", i), fmt.Sprintf("secret-%d", i)
+		s.create("configmaps", configMap(cm))
+		s.create("secrets", "{apiVersion: v1, kind: Secret, metadata: {name: "+secret+"}}")
+		if got, want := s.snapshot(), []string{"ConfigMap/" + cm, "Secret/" + secret}; !slices.Equal(got, want) {
+			t.Fatalf("round %d: after create: got %v, want %v", i, got, want)
+		}
+		s.delete("configmaps", cm)
+		s.delete("secrets", secret)
+		if got := s.snapshot(); len(got) > 0 {
+			t.Fatalf("round %d: after delete: got %v, want nothing", i, got)
+		}
+	}
+}
+
+func TestClusterScopedObjectsOfTheRelease(t *testing.T) {
+	t.Parallel()
+	s := stage(t)
+	const roles = "clusterroles.v1.rbac.authorization.k8s.io"
+	role := func(name, meta string) string {
+		return "{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {namespace: none, name: " + name + ", " + meta + "}}"
+	}
+	release := func(name string) string {
+		return "annotations: {meta.helm.sh/release-name: " + name + ", meta.helm.sh/release-namespace: " + s.namespace + "}"
+	}
+	mine, owned := s.namespace+":mine", s.namespace+":owned"
+	u := s.create(roles, role(mine, release("shop")))
+	s.create(roles, role(s.namespace+":other", release("other")))
+	s.create(roles, role(owned, fmt.Sprintf("ownerReferences: [{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, name: '%s', uid: %s}]", mine, u.GetUID())))
+	for _, name := range []string{mine, owned, s.namespace + ":other"} {
+		t.Cleanup(func() {
+			_ = in(roles, "").Delete(context.WithoutCancel(t.Context()), name, metav1.DeleteOptions{}) // the collector may be first
+		})
+	}
+	if got, want := s.snapshot(), []string{"ClusterRole/" + mine, "ClusterRole/" + owned}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+func TestKubeEvents(t *testing.T) {
+	t.Parallel()
+	s := stage(t)
+	s.create("events", `{apiVersion: v1, kind: Event, metadata: {name: e}, type: Warning, reason: Unhealthy, message: no answer, count: 3,
+	  source: {component: kubelet}, involvedObject: {namespace: `+s.namespace+`, apiVersion: apps/v1, kind: Deployment, name: web, uid: u}}`)
+	s.create("configmaps", configMap("done"))
+	want := evidence.KubeEvent{
+		Regarding: evidence.Ref{Group: "apps", Version: "v1", Kind: "Deployment", Name: "web", UID: "u", Namespace: s.namespace},
+		Type:      "Warning", Reason: "Unhealthy", Message: "no answer", Count: 3, Source: "kubelet",
+	}
+	eventually(t, func() bool {
+		return slices.ContainsFunc(s.sink.all(), func(e evidence.Event) bool { return e.KubeEvent != nil && *e.KubeEvent == want })
+	})
+}
+
+func TestClosedSubscriptionIsSilent(t *testing.T) {
+	t.Parallel()
+	s := stage(t)
+	s.sub.Close()
+	before := len(s.sink.all())
+	s.create("configmaps", configMap("x"))
+	other, err := shared.Subscribe(t.Context(), observe.Scope{Namespace: s.namespace}, &sink{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	if _, err := other.Snapshot(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if after := len(s.sink.all()); after != before {
+		t.Errorf("%d events after Close", after-before)
+	}
+	if _, err := s.sub.Snapshot(t.Context()); !errors.Is(err, observe.ErrClosed) {
+		t.Errorf("Snapshot after Close: %v", err)
+	}
+}
+
+// eventually polls for what no watch of ours can tell.
+func eventually(t *testing.T, cond func() bool) {
+	t.Helper()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	deadline := time.After(10 * time.Second)
+	for !cond() {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatal("it did not come to pass in 10 s")
+		}
+	}
+}
