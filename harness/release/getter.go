@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"k8s.io/apimachinery/pkg/api/meta"
+	utilversion "k8s.io/apimachinery/pkg/util/version"
+	"k8s.io/apimachinery/pkg/version"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/discovery/cached/memory"
 	"k8s.io/client-go/rest"
@@ -33,6 +35,12 @@ func newGetter(cfg *rest.Config, namespace string) (*getter, error) {
 		mapper:    restmapper.NewDeferredDiscoveryRESTMapper(cached),
 		namespace: namespace,
 	}, nil
+}
+
+// validatesFields tells whether an API server knows the parameter fieldValidation for good: since 1.27.
+func validatesFields(server *version.Info) bool {
+	v, err := utilversion.ParseGeneric(server.GitVersion)
+	return err == nil && v.AtLeast(utilversion.MajorMinor(1, 27))
 }
 
 // ToRESTConfig returns a copy, since kubectl's factory writes to it.

@@ -11,17 +11,23 @@ import (
 // own, where a panic would end the process. Create and Delete are left alone: the client starts goroutines for them in
 // turn. It embeds the client, so that Helm still finds its kube.InterfaceWaitOptions, without which wait options are
 // dropped.
-type guarded struct{ *kube.Client }
+type guarded struct {
+	*kube.Client
+	// strict reports that the API server checks fields itself.
+	strict func() bool
+}
 
 var (
 	_ kube.Interface            = guarded{}
 	_ kube.InterfaceWaitOptions = guarded{}
 )
 
-// Build implements kube.Interface.
+// Build implements kube.Interface. Validation here means that the client finds out whether the API server validates,
+// and leaves it to the server if so. Each time that takes the parsing of the server's OpenAPI documents, half of all
+// that an operation costs, so it is left out where the server's version has answered the question.
 func (g guarded) Build(reader io.Reader, validate bool) (list kube.ResourceList, err error) {
 	err = recovered(func() (err error) {
-		list, err = g.Client.Build(reader, validate)
+		list, err = g.Client.Build(reader, validate && !g.strict())
 		return err
 	})
 	return list, err

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"helm.sh/helm/v4/pkg/kube"
+	"k8s.io/apimachinery/pkg/version"
 )
 
 // panicking is a waiter of which every call panics.
@@ -19,7 +20,7 @@ func (panicking) WatchUntilReady(kube.ResourceList, time.Duration) error { panic
 
 func TestGuardTurnsPanicsIntoErrors(t *testing.T) {
 	t.Parallel()
-	broken := guarded{} // its client is nil
+	broken := guarded{strict: func() bool { return true }} // its client is nil
 	w := guardedWaiter{panicking{}}
 	for name, call := range map[string]func() error{
 		"Build": func() error {
@@ -42,6 +43,20 @@ func TestGuardTurnsPanicsIntoErrors(t *testing.T) {
 			t.Parallel()
 			if err := call(); !errors.Is(err, ErrPanic) {
 				t.Errorf("got error %v, want ErrPanic", err)
+			}
+		})
+	}
+}
+
+func TestValidatesFields(t *testing.T) {
+	t.Parallel()
+	for gitVersion, want := range map[string]bool{
+		"v1.36.3": true, "v1.27.0": true, "v1.27.3-gke.100": true, "v2.0.0": true, "v1.26.15": false, "": false, "strange": false,
+	} {
+		t.Run(gitVersion, func(t *testing.T) {
+			t.Parallel()
+			if got := validatesFields(&version.Info{GitVersion: gitVersion}); got != want {
+				t.Errorf("got %v, want %v", got, want)
 			}
 		})
 	}

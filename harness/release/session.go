@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"helm.sh/helm/v4/pkg/action"
@@ -69,7 +70,10 @@ func newSession(ctx context.Context, t Target) (*session, error) {
 	client.Namespace = t.Namespace
 	// The field is deprecated in favour of kube.WithWaitContext, which the legacy strategy ignores.
 	client.WaitContext = ctx
-	cfg.KubeClient = guarded{client}
+	cfg.KubeClient = guarded{Client: client, strict: sync.OnceValue(func() bool {
+		server, err := get.discovery.ServerVersion()
+		return err == nil && validatesFields(server)
+	})}
 	cfg.SetHookOutputFunc(hookOutput(t.Log))
 	ses.cfg = cfg
 	return ses, nil
