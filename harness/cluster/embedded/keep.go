@@ -133,7 +133,7 @@ func (p *Provider) Down(ctx context.Context, name string) error {
 		return fmt.Errorf("down %s: %w", name, err)
 	}
 	// A keeper that ended in good order has left nothing.
-	report, err := j.Collect(ctx, []journal.Undo{Reclaim()}, journal.CollectOptions{Only: func(r journal.Record) bool {
+	report, err := j.Collect(ctx, []journal.Undo{Undo()}, journal.CollectOptions{Only: func(r journal.Record) bool {
 		return isOurs(r) && r.ID == name && r.Owner == info.owner
 	}})
 	for _, failed := range report.Failed {

@@ -136,6 +136,8 @@ func tail(path string, lines int) string {
 	if err != nil {
 		return "(" + err.Error() + ")"
 	}
+	// After a panic comes the trace of every goroutine; what went wrong stands before.
+	content, _, _ = bytes.Cut(content, []byte("\ngoroutine "))
 	all := strings.Split(string(bytes.TrimSpace(content)), "\n")
 	if len(all) == 1 && all[0] == "" {
 		return "(its log is empty)"

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"rehearse.dev/rehearse/harness/cluster/journal"
-	"rehearse.dev/rehearse/harness/cluster/reclaim"
 )
 
 // JournalKind is the kind of clusters' journal records.
@@ -117,8 +116,8 @@ func toInfo(r journal.Record) (Info, error) {
 	return info, nil
 }
 
-// Reclaim removes embedded clusters that a killed process left.
-func Reclaim() journal.Undo {
+// Undo removes embedded clusters that a killed process left.
+func Undo() journal.Undo {
 	return journal.Undo{Kind: JournalKind, Remove: func(ctx context.Context, r journal.Record) error {
 		if !isOurs(r) {
 			return fmt.Errorf("provider %q is not known here", r.Data[dataProvider])
@@ -137,6 +136,6 @@ func Reclaim() journal.Undo {
 		if err := errors.Join(errs...); err != nil {
 			return err
 		}
-		return reclaim.RemoveDir(r.Data[dataDir])
+		return journal.RemoveDir(r.Data[dataDir])
 	}}
 }

@@ -22,31 +22,6 @@ import (
 // EnvStateDir overrides where the journal is kept.
 const EnvStateDir = "REHEARSE_STATE_DIR"
 
-// Kinds of things that are removed alike whoever made them; package reclaim does it.
-const (
-	// KindProcess is a process, which DataProcess names as Process.Text has it. A record without it is of a process that
-	// had not been started yet.
-	KindProcess = "process"
-	// KindDir is the folder DataPath, whose name must begin with DirPrefix.
-	KindDir = "dir"
-	// KindNamespace is the namespace DataNamespace of the cluster that the kubeconfig file DataKubeconfig leads to, by its
-	// context DataContext if that is set.
-	KindNamespace = "namespace"
-)
-
-// Keys of the data of those kinds.
-const (
-	DataProcess    = "process"
-	DataPath       = "path"
-	DataKubeconfig = "kubeconfig"
-	DataContext    = "context"
-	DataNamespace  = "name"
-)
-
-// DirPrefix begins the names of all folders that are ever removed because of a record, so that a damaged record can do no
-// harm.
-const DirPrefix = "rehearse-"
-
 // ErrExists means that a thing of this kind and ID is in the journal already, living or left behind.
 var ErrExists = errors.New("already in the journal")
 

@@ -1,0 +1,162 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"os"
+	"strconv"
+	"syscall"
+	"testing"
+
+	"rehearse.dev/rehearse/harness/cluster/journal"
+)
+
+func itoa(n int) string { return strconv.Itoa(n) }
+
+// spawn runs a keeper of the test binary, as rehearse cluster up runs one of the program.
+func spawn(t *testing.T, ctx context.Context, p *Provider, name string) (Info, error) {
+	t.Helper()
+	cmd := helper(t, "keep", p.stateRoot, name)
+	return Spawn(ctx, []string{"/usr/bin/env", cmd.Env[len(cmd.Env)-1], EnvKubeBinary + "=" + p.kube, cmd.Path}, func(phase string) { t.Log(phase) })
+}
+
+// pids returns the processes that the journal knows of a cluster.
+func pids(t *testing.T, p *Provider, name string) map[string]int {
+	t.Helper()
+	j, err := journal.Open(p.stateRoot)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := j.Get(JournalKind, name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]int{"keeper": r.Owner.PID}
+	for _, component := range []string{etcd, apiserver, controllerManager, scheduler} {
+		process, err := journal.ParseProcess(r.Data[dataProcess+component], r.Owner)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[component] = process.PID
+	}
+	return all
+}
+
+// TestKeep keeps a cluster, attaches to it, and takes it down.
+func TestKeep(t *testing.T) {
+	t.Parallel()
+	p := newProvider(t)
+	info, err := spawn(t, t.Context(), p, "day")
+	if err != nil {
+		t.Fatal(err)
+	}
+	running := pids(t, p, "day")
+	list, err := p.List()
+	for i := range list {
+		list[i].owner = journal.Process{} // is not told to others
+	}
+	if err != nil || len(list) != 1 || list[0] != info || info.State != Ready || !info.Kept || info.Nodes != 1 || info.PID != running["keeper"] {
+		t.Errorf("listed: %+v, %v; spawned: %+v", list, err, info)
+	}
+	c, err := p.Attach("day")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Delete(t.Context()); err != nil {
+		t.Error(err)
+	}
+	// It is still there.
+	if err := c.CollectLogs(t.Context(), t.TempDir()); err != nil {
+		t.Error(err)
+	}
+	if _, err := p.Attach("night"); !errors.Is(err, ErrUnknown) {
+		t.Errorf("attach to a cluster that is not: %v", err)
+	}
+	if err := syscall.Kill(running[scheduler], syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the cluster is listed as broken", func() bool {
+		info, err := p.find("day")
+		return err == nil && info.State == Broken && info.Cause != ""
+	})
+	if _, err := p.Attach("day"); !errors.Is(err, ErrNotReady) {
+		t.Errorf("attach to a broken cluster: %v", err)
+	}
+	if err := p.Down(t.Context(), "day"); err != nil {
+		t.Fatal(err)
+	}
+	checkGone(t, running, info.Dir)
+	checkNothingLeft(t, p)
+}
+
+// TestKilled kills the process that a cluster lives with, and one component is stopped so that it cannot end by itself.
+func TestKilled(t *testing.T) {
+	t.Parallel()
+	p := newProvider(t)
+	info, err := spawn(t, t.Context(), p, "killed")
+	if err != nil {
+		t.Fatal(err)
+	}
+	running := pids(t, p, "killed")
+	stopped := running[controllerManager]
+	if err := errors.Join(syscall.Kill(stopped, syscall.SIGSTOP), syscall.Kill(info.PID, syscall.SIGKILL)); err != nil {
+		t.Fatal(err)
+	}
+	for name, pid := range running {
+		if pid != stopped {
+			eventually(t, name+" has ended with the keeper", func() bool {
+				_, err := journal.Lookup(pid)
+				return errors.Is(err, syscall.ESRCH)
+			})
+		}
+	}
+	if dead, err := p.find("killed"); err != nil || dead.State != Dead {
+		t.Errorf("listed: %+v, %v", dead, err)
+	}
+	j, err := journal.Open(p.stateRoot)
+	if err != nil {
+		t.Fatal(err)
+	}
+	report, err := j.Collect(t.Context(), []journal.Undo{Undo()}, journal.CollectOptions{DryRun: true})
+	if err != nil || len(report.Removed) != 1 {
+		t.Errorf("dry run: %+v, %v", report, err)
+	}
+	if _, err := os.Stat(info.Dir); err != nil {
+		t.Errorf("a dry run removes: %v", err)
+	}
+	report, err = j.Collect(t.Context(), []journal.Undo{Undo()}, journal.CollectOptions{})
+	if err != nil || len(report.Removed) != 1 || len(report.Failed) != 0 {
+		t.Errorf("gc: %+v, %v", report, err)
+	}
+	checkGone(t, running, info.Dir)
+	checkNothingLeft(t, p)
+}
+
+// TestSpawnInterrupted interrupts a spawn before the cluster is ready.
+func TestSpawnInterrupted(t *testing.T) {
+	t.Parallel()
+	p := newProvider(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	go func() {
+		for all, _ := p.List(); len(all) == 0; all, _ = p.List() {
+			if ctx.Err() != nil {
+				return
+			}
+		}
+		cancel()
+	}()
+	if _, err := spawn(t, ctx, p, "hasty"); !errors.Is(err, context.Canceled) {
+		t.Errorf("error: %v", err)
+	}
+	checkNothingLeft(t, p)
+}
+
+// TestSpawnFails spawns a keeper that dies without a word.
+func TestSpawnFails(t *testing.T) {
+	t.Parallel()
+	_, err := Spawn(t.Context(), []string{"/bin/sh", "-c", "echo last words >&2; exit 3"}, func(string) {})
+	if !errors.Is(err, errSilent) || err.Error() != "spawn a keeper: it ended before the cluster was ready: exit status 3: last words" {
+		t.Errorf("error: %v", err)
+	}
+}

@@ -1,0 +1,120 @@
+package embedded
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"rehearse.dev/rehearse/harness/cluster"
+)
+
+var update = flag.Bool("update", false, "write golden files anew")
+
+// helperEnv makes the test binary play one of the helpers instead of running tests.
+const helperEnv = "EMBEDDED_TEST_HELPER"
+
+func TestMain(m *testing.M) {
+	if args := strings.Fields(os.Getenv(helperEnv)); len(args) > 0 {
+		if err := help(args); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	goleak.VerifyTestMain(m,
+		// KWOK gives its queues and its Event broadcaster no way to end; a cluster leaves five such goroutines, idle for good.
+		goleak.IgnoreAnyFunction("sigs.k8s.io/kwok/pkg/utils/queue.(*delayingQueue[...]).loopWorker"),
+		goleak.IgnoreAnyFunction("sigs.k8s.io/kwok/pkg/utils/queue.(*weightDelayingQueue[...]).loopWorker"),
+		goleak.IgnoreAnyFunction("k8s.io/apimachinery/pkg/watch.(*Broadcaster).loop"),
+		goleak.IgnoreAnyFunction("k8s.io/client-go/tools/record.(*eventBroadcasterImpl).StartEventWatcher.func1"),
+	)
+}
+
+// help plays a helper: "keep STATE-ROOT NAME" keeps a cluster, "dial SOCKET" connects to a socket.
+func help(args []string) error {
+	switch args[0] {
+	case "keep":
+		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+		defer stop()
+		return New(WithStateRoot(args[1])).ServeKeeper(ctx, cluster.Spec{Name: args[2], Nodes: 1})
+	case "dial":
+		conn, err := net.Dial("unix", args[1])
+		if err != nil {
+			return err
+		}
+		return conn.Close()
+	}
+	return fmt.Errorf("no helper %q", args)
+}
+
+// helper returns a command that plays a helper.
+func helper(t *testing.T, args ...string) *exec.Cmd {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(self)
+	cmd.Env = append(os.Environ(), helperEnv+"="+strings.Join(args, " "))
+	return cmd
+}
+
+// kube is the kube binary that all tests share.
+var kube = sync.OnceValues(func() (string, error) { return EnsureKube(context.Background(), nil) })
+
+// newProvider returns a provider with a journal of its own.
+func newProvider(t *testing.T, opts ...Option) *Provider {
+	t.Helper()
+	path, err := kube()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return New(append([]Option{WithKubeBinary(path), WithStateRoot(t.TempDir())}, opts...)...)
+}
+
+// boot boots a cluster that is deleted at the end of the test.
+func boot(t *testing.T, p *Provider, spec cluster.Spec) *Cluster {
+	t.Helper()
+	spec.Progress = func(phase string) { t.Log(phase) }
+	c, err := p.create(t.Context(), spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			for _, process := range c.processes {
+				t.Logf("%s:\n%s", process.name, tail(process.log, 10))
+			}
+		}
+		if err := c.Delete(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	return c
+}
+
+// eventually waits for something that cannot be watched.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	ticker := time.NewTicker(20 * time.Millisecond)
+	defer ticker.Stop()
+	timeout := time.After(20 * time.Second)
+	for !ok() {
+		select {
+		case <-ticker.C:
+		case <-timeout:
+			t.Fatalf("not after 20 s: %s", what)
+		}
+	}
+}
