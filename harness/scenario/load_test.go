@@ -57,6 +57,7 @@ func odd() map[string]string {
 		"null spec":        "apiVersion: rehearse.dev/v1alpha1\nkind: Scenario\nmetadata: {name: a}\nspec:\n  description: ''\n  release:\n  steps: []\n  assert:\n",
 		"long unknown key": "? " + strings.Repeat("k", 10_000) + "\n: 1\n",
 		"numbers":          strings.Replace(valid, "install: {}", "rollback: 99999999999999999999999", 1),
+		"long text":        strings.Replace(valid, "install: {}", "install: {}, expect: {error: {matches: '"+strings.Repeat("(", 2_000)+"'}}", 1),
 		"huge matrix":      valid + "  matrix: {maxHistory: [" + numbers(300) + "]}\n",
 	}
 }

@@ -3,6 +3,7 @@ package scenario
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"regexp"
 	"slices"
@@ -25,6 +26,7 @@ type validator struct {
 	decoded *strictyaml.Result
 	steps   []string
 	actors  []string
+	full    bool // so much is wrong that no more is told
 }
 
 func (v *validator) report(path, format string, args ...any) {
@@ -32,7 +34,7 @@ func (v *validator) report(path, format string, args ...any) {
 }
 
 func (v *validator) reportAt(at strictyaml.Position, path, format string, args ...any) {
-	v.decoded.Problems = append(v.decoded.Problems, strictyaml.Problem{Position: at, Path: path, Message: fmt.Sprintf(format, args...)})
+	v.full = !v.decoded.Report(strictyaml.Problem{Position: at, Path: path, Message: fmt.Sprintf(format, args...)})
 }
 
 // sound reports whether nothing has been found wrong with a field or anything below it.
@@ -46,13 +48,7 @@ func (v *validator) sound(path string) bool {
 func (v *validator) validate() {
 	spec := &v.file.Scenario.Spec
 	v.names(spec)
-	for _, text := range v.decoded.Texts {
-		if check, ok := formats[text.Format]; ok {
-			if err := check(v, text.Value); err != nil {
-				v.reportAt(text.Position, text.Path, "%s", err)
-			}
-		}
-	}
+	v.formats()
 	v.labels(v.file.Scenario.Metadata.Labels)
 	v.entries(spec)
 	v.readiness(spec.Readiness)
@@ -61,26 +57,40 @@ func (v *validator) validate() {
 	v.charts(spec)
 }
 
-// names collects the names of steps and actors, which must be unique.
-func (v *validator) names(spec *v1alpha1.Spec) {
-	first := map[string]string{}
-	unique := func(path, kind, name string) {
-		other, taken := first[kind+name]
-		switch {
-		case name == "":
-		case taken:
-			v.report(path+".name", "%q is the name of %s too; give each %s a name of its own", name, other, kind)
-		default:
-			first[kind+name] = path
+// formats checks the texts whose fields have a format.
+func (v *validator) formats() {
+	for _, text := range v.decoded.Texts {
+		check, ok := formats[text.Format]
+		if v.full || !ok {
+			continue
+		}
+		if err := check(v, text.Value); err != nil {
+			v.reportAt(text.Position, text.Path, "%s", err)
 		}
 	}
+}
+
+// names collects the names of steps and actors, which must be unique.
+func (v *validator) names(spec *v1alpha1.Spec) {
+	steps, actors := map[string]string{}, map[string]string{}
 	for path, step := range v.eachStep(spec) {
-		unique(path, "step", step.Name)
-		v.steps = append(v.steps, step.Name)
+		v.unique(steps, path, "step", step.Name)
 	}
 	for i, actor := range spec.Actors {
-		unique(item("actors", i), "actor", actor.Name)
-		v.actors = append(v.actors, actor.Name)
+		v.unique(actors, item("actors", i), "actor", actor.Name)
+	}
+	v.steps, v.actors = slices.Sorted(maps.Keys(steps)), slices.Sorted(maps.Keys(actors))
+}
+
+// unique notes that the item at path has this name, or reports that another one has it already.
+func (v *validator) unique(first map[string]string, path, kind, name string) {
+	other, taken := first[name]
+	switch {
+	case name == "":
+	case taken:
+		v.report(path+".name", "%s is the name of %s too; give each %s a name of its own", fields.Quote(name), other, kind)
+	default:
+		first[name] = path
 	}
 }
 
@@ -147,14 +157,17 @@ var formats = map[string]func(v *validator, text string) error{
 
 var issue = regexp.MustCompile(`^[\w.-]+/[\w.-]+#[1-9][0-9]*$`)
 
+// known reports whether the name is one of names, which are sorted.
 func known(kind, name string, names []string) error {
-	names = slices.Compact(slices.Sorted(slices.Values(names)))
-	names = slices.DeleteFunc(names, func(s string) bool { return s == "" })
+	const mostHinted = 50 // of more names, none is suggested
+	_, ok := slices.BinarySearch(names, name)
 	switch {
-	case slices.Contains(names, name):
+	case ok:
 		return nil
 	case len(names) == 0:
 		return fmt.Errorf("there is no %s %s; the scenario has none", kind, fields.Quote(name))
+	case len(names) > mostHinted:
+		return fmt.Errorf("there is no %s %s", kind, fields.Quote(name))
 	default:
 		return fmt.Errorf("there is no %s %s%s", kind, fields.Quote(name), registry.Hint(name[:min(len(name), 60)], names))
 	}
@@ -176,7 +189,7 @@ func (v *validator) entries(spec *v1alpha1.Spec) {
 func (v *validator) entry(path string, choice v1alpha1.Choice, infos []registry.Info) {
 	path += "." + choice.Kind
 	i := slices.IndexFunc(infos, func(info registry.Info) bool { return info.Name == choice.Kind })
-	if i < 0 || infos[i].Validate == nil || !v.sound(path) {
+	if v.full || i < 0 || infos[i].Validate == nil || !v.sound(path) {
 		return
 	}
 	for _, problem := range infos[i].Validate(choice.Spec) {

@@ -12,11 +12,12 @@ import (
 
 type decoder struct {
 	registries Registries
+	known      map[reflect.Type][]fields.Field // what fieldsOf has found
 	result     *Result
-	depth      int // levels below the root
-	aliases    int // aliases that lead to the present value
-	aliased    int // values that aliases have expanded to
-	stopped    bool
+	depth      int  // levels below the root
+	aliases    int  // aliases that lead to the present value
+	aliased    int  // values that aliases have expanded to
+	stopped    bool // what follows is neither decoded nor reported
 }
 
 // place is where a value stands and what its field's tags say of it.
@@ -27,23 +28,20 @@ type place struct {
 	entry string // the registry entry that the value is the spec of
 }
 
+// fieldsOf lists the fields of a struct type.
+func (d *decoder) fieldsOf(t reflect.Type) []fields.Field {
+	if _, ok := d.known[t]; !ok {
+		d.known[t] = fields.Of(t)
+	}
+	return d.known[t]
+}
+
 func fieldOf(t reflect.Type) fields.Field { return fields.Field{Type: t} }
 
 func (d *decoder) report(at Position, path, format string, args ...any) {
-	if d.stopped {
-		return
+	if !d.stopped {
+		d.stopped = !d.result.Report(Problem{at, path, fmt.Sprintf(format, args...)})
 	}
-	if len(d.result.Problems) == maxProblems {
-		d.stop(at, fmt.Sprintf("more than %d mistakes; the others are not told", maxProblems))
-		return
-	}
-	d.result.Problems = append(d.result.Problems, Problem{at, path, fmt.Sprintf(format, args...)})
-}
-
-// stop ends the decoding: what follows is neither decoded nor reported.
-func (d *decoder) stop(at Position, message string) {
-	d.result.Problems = append(d.result.Problems, Problem{Position: at, Message: message})
-	d.stopped = true
 }
 
 // enter follows aliases and guards against documents that expand without end. It returns nil if the value is not to
@@ -60,7 +58,8 @@ func (d *decoder) enter(n *yaml.Node, path string) (target *yaml.Node, leave fun
 	case d.stopped:
 		return nil, nil
 	case d.aliased > maxAliased:
-		d.stop(position(n), fmt.Sprintf("aliases expand to more than %d values; write them out, or fewer of them", maxAliased))
+		d.report(position(n), "", "aliases expand to more than %d values; write them out, or fewer of them", maxAliased)
+		d.stopped = true
 		return nil, nil
 	case d.depth == maxDepth:
 		d.report(position(n), shorten(path), "is nested more than %d levels deep (an alias within its own anchor nests without end)", maxDepth)

@@ -41,7 +41,7 @@ func (d *decoder) pairs(n *yaml.Node, path string) []pair {
 
 // structure decodes a mapping, or the scalar that stands for one, into a struct.
 func (d *decoder) structure(n *yaml.Node, v reflect.Value, p place) {
-	known := fields.Of(v.Type())
+	known := d.fieldsOf(v.Type())
 	seen := map[string]bool{}
 	switch shorthand, short := fields.Shorthand(known); {
 	case n.Kind == yaml.MappingNode:
@@ -66,7 +66,7 @@ func (d *decoder) structure(n *yaml.Node, v reflect.Value, p place) {
 
 // fields decodes the keys of a mapping into a struct's fields and notes which there are.
 func (d *decoder) fields(n *yaml.Node, v reflect.Value, p place, seen map[string]bool) {
-	known := fields.Of(v.Type())
+	known := d.fieldsOf(v.Type())
 	var rest []pair
 	for _, pair := range d.pairs(n, p.path) {
 		f, ok := fields.Find(known, pair.name)
@@ -89,6 +89,9 @@ func (d *decoder) fields(n *yaml.Node, v reflect.Value, p place, seen map[string
 		}
 	}
 	for _, pair := range rest {
+		if d.stopped {
+			return
+		}
 		d.report(position(pair.key), Join(p.path, pair.name), "unknown field%s", hint(pair.name, d.names(known, p.entry)))
 	}
 }
@@ -115,8 +118,11 @@ func (d *decoder) choice(rest []pair, f fields.Field, v reflect.Value, p place) 
 			*choice = v1alpha1.Choice{Kind: info.Name, Spec: spec}
 		}
 	}
-	known := d.names(fields.Of(v.Type()), "")
+	known := d.names(d.fieldsOf(v.Type()), "")
 	for _, pair := range unknown {
+		if d.stopped {
+			break
+		}
 		d.report(position(pair.key), Join(p.path, pair.name), "is neither a field nor an %s%s", kind, hint(pair.name, known))
 	}
 	if choice.Kind == "" && len(unknown) == 0 {

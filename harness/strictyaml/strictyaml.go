@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"cmp"
 	"errors"
+	"fmt"
 	"io"
 	"reflect"
 	"regexp"
@@ -18,6 +19,7 @@ import (
 	yaml "go.yaml.in/yaml/v3"
 
 	"rehearse.dev/rehearse/harness/registry"
+	"rehearse.dev/rehearse/harness/schema/fields"
 )
 
 // Registries holds the entries of each registry by the name that the registry tag of a Choice gives.
@@ -54,6 +56,22 @@ type Result struct {
 	Positions map[string]Position
 }
 
+// Report adds a mistake, unless the result holds so many that no more are told. It reports whether there is room for
+// further ones.
+func (r *Result) Report(p Problem) bool {
+	switch count := len(r.Problems); {
+	case count < maxProblems:
+		if runes := []rune(p.Message); len(runes) > maxMessage {
+			p.Message = string(runes[:maxMessage]) + "…"
+		}
+		r.Problems = append(r.Problems, p)
+		return true
+	case count == maxProblems:
+		r.Problems = append(r.Problems, Problem{Position: p.Position, Message: fmt.Sprintf("more than %d mistakes; the others are not told", maxProblems)})
+	}
+	return false
+}
+
 // At returns where a field begins, or the nearest field around it that the document holds.
 func (r *Result) At(path string) Position {
 	for path != "" {
@@ -70,12 +88,13 @@ const (
 	maxDepth    = 100    // levels of nesting
 	maxAliased  = 10_000 // values that aliases expand to
 	maxProblems = 1_000  // mistakes that are told
+	maxMessage  = 500    // characters of a message, which may quote the document
 )
 
 // Decode decodes a document into the struct that into points to. What it fills is to be used only if there are no
 // problems.
 func Decode(data []byte, into any, registries Registries) *Result {
-	d := &decoder{registries: registries, result: &Result{Positions: map[string]Position{}}}
+	d := &decoder{registries: registries, known: map[reflect.Type][]fields.Field{}, result: &Result{Positions: map[string]Position{}}}
 	if root := d.parse(data); root != nil {
 		v := reflect.ValueOf(into).Elem()
 		d.value(root, v, place{at: position(root), field: fieldOf(v.Type())})
