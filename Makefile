@@ -2,7 +2,7 @@
 #
 # Common uses:
 # - rehearse everything in scenarios/:    make rehearse
-# - rehearse one file, with more output:  make rehearse ARGS='scenarios/ownership --verbose'
+# - rehearse some of them, one by one:    make rehearse ARGS='scenarios/ownership --parallel=1'
 # - what CI runs:                         make test
 #
 # Go, git and a Go module proxy are all that is needed. The first run builds a Kubernetes control plane into the user's
