@@ -207,5 +207,9 @@ func (f *runFlags) load(ctx context.Context, paths []string) ([]plan.Plan, error
 	if err != nil {
 		return nil, err
 	}
-	return runner.Prepare(ctx, plans, cache, embedded.KubeVersion)
+	kube, err := embedded.KubeVersion()
+	if err != nil {
+		return nil, err
+	}
+	return runner.Prepare(ctx, plans, cache, kube)
 }

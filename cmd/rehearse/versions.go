@@ -14,7 +14,10 @@ var version string
 
 // versions are those of the programs and libraries that decide what a run finds.
 func versions() map[string]string {
-	all := map[string]string{"rehearse": programVersion(), "go": runtime.Version(), "kubernetes": embedded.KubeVersion}
+	all := map[string]string{"rehearse": programVersion(), "go": runtime.Version()}
+	if kube, err := embedded.KubeVersion(); err == nil {
+		all["kubernetes"] = kube
+	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return all
