@@ -47,7 +47,7 @@ func odd() map[string]string {
 		"deep values":      strings.Replace(valid, "install: {}", "install: {values: {a: "+strings.Repeat("[", 9_990)+strings.Repeat("]", 9_990)+"}}", 1),
 		"very deep":        strings.Repeat("[", 100_000),
 		"deep blocks":      strings.Repeat("- ", 20_000),
-		"alias bomb":       strings.Replace(valid, "install: {}", "install: {values: "+bomb(12)+"}", 1),
+		"alias bomb":       strings.Replace(valid, "install: {}", "install: {values: "+bomb(12)+"}", 1) + "  - {name: later, install: {}}\n  assert: [{ledger: {at: later}}]\n",
 		"alias of itself":  strings.Replace(valid, "install: {}", "install: {values: &a {b: *a}}", 1),
 		"alias, unknown":   strings.Replace(valid, "install: {}", "install: *nowhere", 1),
 		"merge key":        strings.Replace(valid, "install: {}", "install: {<<: {chart: x}}", 1),

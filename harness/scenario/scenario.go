@@ -126,7 +126,9 @@ func parse(path string, data []byte, c Catalog) (file File, at strictyaml.Positi
 	decoded := strictyaml.Decode(data, &file.Scenario, c.Registries())
 	file.Lines = lines(decoded)
 	v := &validator{file: &file, catalog: c, decoded: decoded}
-	v.validate()
+	if !decoded.Stopped {
+		v.validate()
+	}
 	if err := fields.SetDefaults(reflect.ValueOf(&file.Scenario).Elem(), inherited); err != nil {
 		v.report("", "%s", err)
 	}

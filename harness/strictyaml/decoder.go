@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 	"strconv"
+	"strings"
 
 	yaml "go.yaml.in/yaml/v3"
 
@@ -14,10 +15,9 @@ type decoder struct {
 	registries Registries
 	known      map[reflect.Type][]fields.Field // what fieldsOf has found
 	result     *Result
-	depth      int  // levels below the root
-	aliases    int  // aliases that lead to the present value
-	aliased    int  // values that aliases have expanded to
-	stopped    bool // what follows is neither decoded nor reported
+	depth      int // levels below the root
+	aliases    int // aliases that lead to the present value
+	aliased    int // values that aliases have expanded to
 }
 
 // place is where a value stands and what its field's tags say of it.
@@ -39,8 +39,8 @@ func (d *decoder) fieldsOf(t reflect.Type) []fields.Field {
 func fieldOf(t reflect.Type) fields.Field { return fields.Field{Type: t} }
 
 func (d *decoder) report(at Position, path, format string, args ...any) {
-	if !d.stopped {
-		d.stopped = !d.result.Report(Problem{at, path, fmt.Sprintf(format, args...)})
+	if !d.result.Stopped {
+		d.result.Stopped = !d.result.Report(Problem{at, path, fmt.Sprintf(format, args...)})
 	}
 }
 
@@ -55,11 +55,11 @@ func (d *decoder) enter(n *yaml.Node, path string) (target *yaml.Node, leave fun
 		d.aliased++
 	}
 	switch {
-	case d.stopped:
+	case d.result.Stopped:
 		return nil, nil
 	case d.aliased > maxAliased:
 		d.report(position(n), "", "aliases expand to more than %d values; write them out, or fewer of them", maxAliased)
-		d.stopped = true
+		d.result.Stopped = true
 		return nil, nil
 	case d.depth == maxDepth:
 		d.report(position(n), shorten(path), "is nested more than %d levels deep (an alias within its own anchor nests without end)", maxDepth)
@@ -79,7 +79,7 @@ func shorten(path string) string {
 	if len(path) <= longest {
 		return path
 	}
-	return path[:longest] + "…"
+	return strings.ToValidUTF8(path[:longest], "") + "…"
 }
 
 // value decodes any value.

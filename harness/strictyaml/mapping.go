@@ -89,7 +89,7 @@ func (d *decoder) fields(n *yaml.Node, v reflect.Value, p place, seen map[string
 		}
 	}
 	for _, pair := range rest {
-		if d.stopped {
+		if d.result.Stopped {
 			return
 		}
 		d.report(position(pair.key), Join(p.path, pair.name), "unknown field%s", hint(pair.name, d.names(known, p.entry)))
@@ -120,7 +120,7 @@ func (d *decoder) choice(rest []pair, f fields.Field, v reflect.Value, p place) 
 	}
 	known := d.names(d.fieldsOf(v.Type()), "")
 	for _, pair := range unknown {
-		if d.stopped {
+		if d.result.Stopped {
 			break
 		}
 		d.report(position(pair.key), Join(p.path, pair.name), "is neither a field nor an %s%s", kind, hint(pair.name, known))

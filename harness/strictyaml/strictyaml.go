@@ -1,6 +1,10 @@
 // Package strictyaml decodes one YAML document into the scenario types and reports every mistake at once, each with
 // its line, its column, its field path, what is wrong and what would be right. It knows nothing of what a scenario
 // means: names, references and files are checked by package scenario.
+//
+// It is stricter than YAML where a slip would go unseen: a field without a value is a mistake and not a default, a text
+// is quoted if YAML would read it as something else, merge keys and custom tags are refused, and so is all that JSON
+// cannot say.
 package strictyaml
 
 import (
@@ -50,6 +54,8 @@ type Text struct {
 type Result struct {
 	// Problems are the mistakes by position; empty if there are none.
 	Problems []Problem
+	// Stopped is set if decoding ended before the document did: what comes later is not in the values.
+	Stopped bool
 	// Texts are the texts with a format, in the order of the document.
 	Texts []Text
 	// Positions is where each field and list item begins, by path.
