@@ -97,7 +97,7 @@ func (p *printer) topic(t topic) string {
 
 func (p *printer) entries(t topic) {
 	for _, info := range p.registries[t.kind] {
-		p.line(1, "%-14s %s", info.Name, info.Summary)
+		p.line(1, "%-15s %s", info.Name, info.Summary)
 	}
 }
 
