@@ -18,7 +18,7 @@ const expectation = "once for this version; 6 to 9 minutes on 2 cores if nothing
 
 // build builds the binary in tmp and moves it to path.
 func (b *builder) build(ctx context.Context, tmp, version, path string) error {
-	goPath, err := exec.LookPath("go")
+	goPath, err := exec.LookPath(b.goCommand)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrNoToolchain, err)
 	}

@@ -138,14 +138,7 @@ func TestSpawnInterrupted(t *testing.T) {
 	p := newProvider(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	go func() {
-		for all, _ := p.List(); len(all) == 0; all, _ = p.List() {
-			if ctx.Err() != nil {
-				return
-			}
-		}
-		cancel()
-	}()
+	once(ctx, func() bool { all, err := p.List(); return err == nil && len(all) > 0 }, cancel)
 	if _, err := spawn(t, ctx, p, "hasty"); !errors.Is(err, context.Canceled) {
 		t.Errorf("error: %v", err)
 	}

@@ -50,7 +50,7 @@ func ensureKube(ctx context.Context, stateRoot string, progress func(string)) (s
 	if progress == nil {
 		progress = func(string) {}
 	}
-	b := builder{sources: kubeSources, cache: cache, journal: j, progress: progress}
+	b := builder{sources: kubeSources, cache: cache, journal: j, goCommand: "go", progress: progress}
 	return b.ensure(ctx)
 }
 
@@ -79,10 +79,11 @@ func cacheRoot() (string, error) {
 
 // builder builds the kube binary into a cache.
 type builder struct {
-	sources  []byte
-	cache    string
-	journal  *journal.Journal
-	progress func(string)
+	sources   []byte
+	cache     string
+	journal   *journal.Journal
+	goCommand string
+	progress  func(string)
 }
 
 // ensure returns the cached binary, after building it if need be. One process of this machine builds at a time.

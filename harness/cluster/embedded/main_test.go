@@ -2,7 +2,6 @@ package embedded
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"net"
 	"os"
@@ -17,9 +16,8 @@ import (
 	"go.uber.org/goleak"
 
 	"rehearse.dev/rehearse/harness/cluster"
+	"rehearse.dev/rehearse/harness/cluster/journal"
 )
-
-var update = flag.Bool("update", false, "write golden files anew")
 
 // helperEnv makes the test binary play one of the helpers instead of running tests.
 const helperEnv = "EMBEDDED_TEST_HELPER"
@@ -41,7 +39,8 @@ func TestMain(m *testing.M) {
 	)
 }
 
-// help plays a helper: "keep STATE-ROOT NAME" keeps a cluster, "dial SOCKET" connects to a socket.
+// help plays a helper: "keep STATE-ROOT NAME" keeps a cluster, "dial SOCKET" connects to a socket, and
+// "build STATE-ROOT CACHE GO" builds kube with a go command.
 func help(args []string) error {
 	switch args[0] {
 	case "keep":
@@ -54,6 +53,14 @@ func help(args []string) error {
 			return err
 		}
 		return conn.Close()
+	case "build":
+		j, err := journal.Open(args[1])
+		if err != nil {
+			return err
+		}
+		b := builder{sources: []byte(fakeSources), cache: args[2], journal: j, goCommand: args[3], progress: func(string) {}}
+		_, err = b.ensure(context.Background())
+		return err
 	}
 	return fmt.Errorf("no helper %q", args)
 }
@@ -117,4 +124,20 @@ func eventually(t *testing.T, what string, ok func() bool) {
 			t.Fatalf("not after 20 s: %s", what)
 		}
 	}
+}
+
+// once calls do as soon as ok, in the background and unless ctx ends first.
+func once(ctx context.Context, ok func() bool, do func()) {
+	go func() {
+		ticker := time.NewTicker(5 * time.Millisecond)
+		defer ticker.Stop()
+		for !ok() {
+			select {
+			case <-ticker.C:
+			case <-ctx.Done():
+				return
+			}
+		}
+		do()
+	}()
 }

@@ -57,7 +57,7 @@ func Hash(archive []byte) string {
 	return hex.EncodeToString(sum[:6])
 }
 
-var kubernetesLine = regexp.MustCompile(`(?m)^\s*k8s\.io/kubernetes (v\d+\.\d+\.\d+\S*)`)
+var kubernetesLine = regexp.MustCompile(`(?m)^\s*(?:require )?k8s\.io/kubernetes (v\d+\.\d+\.\d+\S*)`)
 
 // Version returns the Kubernetes version that the archive's go.mod requires, for example v1.36.3.
 func Version(archive []byte) (string, error) {
