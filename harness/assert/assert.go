@@ -3,6 +3,7 @@
 package assert
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -91,20 +92,19 @@ func Judge(b *evidence.Bundle, spec v1alpha1.Spec) []verdict.Verdict {
 
 func (v *View) judge(reg registry.Registry[Func], a v1alpha1.Assertion, index int) verdict.Verdict {
 	out := verdict.Verdict{
-		Name: a.Name, Kind: a.Do.Kind, Line: v.Bundle.Variant.Lines[fmt.Sprintf("assert[%d]", index)],
+		Kind: a.Do.Kind, Line: v.Bundle.Variant.Lines[fmt.Sprintf("assert[%d]", index)],
 	}
 	if a.KnownIssue != nil {
 		out.KnownIssue = a.KnownIssue.Issue
 	}
 	entry, err := reg.Lookup(a.Do.Kind)
 	if err != nil {
+		out.Name = cmp.Or(a.Name, a.Do.Kind)
 		out.Status, out.Message = verdict.Inconclusive, err.Error()
 		return out
 	}
 	result := entry.Code(v, a.Do.Spec)
-	if out.Name == "" {
-		out.Name = nameOf(a.Do, result.Step)
-	}
+	out.Name = cmp.Or(a.Name, nameOf(a.Do, result.Step))
 	out.Step = result.Step
 	out.Evidence = tidy(result.Evidence)
 	switch {

@@ -19,7 +19,7 @@ import (
 // comparer compares the fields that a wanted object states with a live one. What the wanted one leaves out may have
 // any value. A field without a value (null, false, 0, "", an empty map) equals an absent one, as API servers drop it.
 type comparer struct {
-	// fields are those that any manager owns. They tell the kinds of lists apart, which JSON does not.
+	// fields are those that any manager owns; nil if none does. They tell the kinds of lists apart, which JSON does not.
 	fields *fieldpath.Set
 	// nullIsAbsent: null states that the field is absent; otherwise it states nothing.
 	nullIsAbsent bool
@@ -41,13 +41,17 @@ type difference struct {
 }
 
 func newComparer(live map[string]any) *comparer {
-	c := &comparer{live: live, fields: fieldpath.NewSet()}
+	c := &comparer{live: live}
 	entries, err := ownership.Entries(live)
 	if err != nil { // lists are then told apart by their entries alone
 		return c
 	}
+	all := fieldpath.NewSet()
 	for _, e := range entries {
-		c.fields = c.fields.Union(e.Fields)
+		all = all.Union(e.Fields)
+	}
+	if !all.Empty() {
+		c.fields = all
 	}
 	return c
 }
@@ -110,15 +114,16 @@ func (c *comparer) extras(path ownership.Path, live any, parent *fieldpath.Set, 
 		return
 	}
 	fields := childSet(parent, pe)
+	if fields == nil {
+		return
+	}
 	switch l := live.(type) {
 	case map[string]any:
-		if fields != nil {
-			c.maps(path, nil, l, fields)
-		}
+		c.maps(path, nil, l, fields)
 	case []any:
-		if fields != nil {
+		if !fields.Empty() {
 			c.lists(path, nil, l, fields)
-		} else if parent != nil && parent.Members.Has(pe) && len(l) > 0 {
+		} else if len(l) > 0 {
 			c.extra(path, l)
 		}
 	}
@@ -139,7 +144,7 @@ func (c *comparer) lists(path ownership.Path, want, live []any, fields *fieldpat
 		c.differ(path, want, live)
 	default:
 		for i := range want {
-			c.value(below(path, ownership.Element{Index: &i}), want[i], live[i], nil)
+			c.value(below(path, ownership.Element{Index: &i}), want[i], live[i], fields)
 		}
 	}
 }
@@ -188,12 +193,19 @@ func below(path ownership.Path, e ownership.Element) ownership.Path {
 	return append(slices.Clip(path), e)
 }
 
+// childSet is what managers own within a field: nil if nobody owns anything of it, and empty if it is owned as a whole,
+// as atomic lists and maps are, and with them all that they hold.
 func childSet(fields *fieldpath.Set, pe fieldpath.PathElement) *fieldpath.Set {
-	if fields == nil {
-		return nil
+	if fields == nil || fields.Empty() {
+		return fields
 	}
-	child, _ := fields.Children.Get(pe)
-	return child
+	if child, ok := fields.Children.Get(pe); ok {
+		return child
+	}
+	if fields.Members.Has(pe) {
+		return fieldpath.NewSet()
+	}
+	return nil
 }
 
 // isEmpty tells whether v is what API servers treat like an absent field.

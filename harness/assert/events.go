@@ -52,13 +52,10 @@ func bounds(e *v1alpha1.Events) (least, most int) {
 
 func judgeEvents(v *View, spec *v1alpha1.Events) Result {
 	r := Result{Step: spec.At}
-	window := v.Bundle.Timeline
 	if spec.At != "" {
-		w, ok := v.step(spec.At, &r)
-		if !ok {
+		if _, ok := v.step(spec.At, &r); !ok {
 			return r
 		}
-		window = w.events
 	}
 	if spec.Object != "" && !v.known(spec.Object) {
 		r.miss("%s matches nothing: no evidence names such an object", spec.Object)
@@ -68,7 +65,7 @@ func judgeEvents(v *View, spec *v1alpha1.Events) Result {
 	least, most := bounds(spec)
 	switch {
 	case seen < least:
-		if !v.incomplete(window, spec.At, &r) {
+		if !v.incomplete(spec.At, &r) {
 			r.fail("expected at least %d Events (%s), seen %d", least, describe(spec), seen)
 		}
 	case most >= 0 && seen > most:
@@ -76,23 +73,29 @@ func judgeEvents(v *View, spec *v1alpha1.Events) Result {
 	case most >= 0 && !any:
 		r.miss("no Event at all was recorded")
 	case most >= 0:
-		v.incomplete(window, spec.At, &r)
+		v.incomplete(spec.At, &r)
 	}
 	return r
 }
 
 // incomplete tells whether Events may be missing: because of a gap, or because the end is cut off.
-func (v *View) incomplete(window []evidence.Event, step string, r *Result) bool {
+func (v *View) incomplete(step string, r *Result) bool {
 	if len(v.Bundle.Truncated) > 0 && step == "" {
 		r.miss("the evidence is cut off: %s", strings.Join(v.Bundle.Truncated, ", "))
 		return true
 	}
-	return v.gap(window, r, "Event")
+	for _, name := range v.Bundle.Variant.Steps {
+		if w := v.windows[name]; w != nil && (step == "" || step == name) && v.gap(w.events, r, "Event") {
+			return true
+		}
+	}
+	return false
 }
 
 // countEvents counts occurrences. A record of a series states how often it has occurred so far, so only what it adds
 // to the record before counts; one that does not grow begins a new series.
 func (v *View) countEvents(spec *v1alpha1.Events, r *Result) (seen int, any bool) {
+	fits := v.fitter(spec.Object)
 	series := map[evidence.KubeEvent]int32{}
 	for i := range v.Bundle.Timeline {
 		e := &v.Bundle.Timeline[i]
@@ -100,7 +103,7 @@ func (v *View) countEvents(spec *v1alpha1.Events, r *Result) (seen int, any bool
 			continue
 		}
 		any = true
-		if !v.fitsEvent(spec, e.KubeEvent) {
+		if !fits(e.KubeEvent.Regarding) || !fitsEvent(spec, e.KubeEvent) {
 			continue
 		}
 		key := *e.KubeEvent
@@ -118,9 +121,8 @@ func (v *View) countEvents(spec *v1alpha1.Events, r *Result) (seen int, any bool
 	return seen, any
 }
 
-func (v *View) fitsEvent(spec *v1alpha1.Events, e *evidence.KubeEvent) bool {
-	return v.fitsRef(spec.Object, e.Regarding) &&
-		(spec.Type == "" || spec.Type == e.Type) &&
+func fitsEvent(spec *v1alpha1.Events, e *evidence.KubeEvent) bool {
+	return (spec.Type == "" || spec.Type == e.Type) &&
 		(spec.Reason == "" || spec.Reason == e.Reason) &&
 		strings.Contains(e.Message, spec.Contains)
 }

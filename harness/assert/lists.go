@@ -23,13 +23,11 @@ var mergeKeys = [][]string{
 	{"topologyKey", "whenUnsatisfiable"}, {"uid"},
 }
 
-// listKind asks managedFields first, since the API server writes there which lists it merges and by which keys. A list
-// of which it knows no entries is guessed from the entries.
+// listKind asks managedFields first, since the API server writes there which lists it merges and by which keys; one
+// that is owned as a whole is matched by position. A list that nobody owns is guessed from its entries.
 func listKind(want, live []any, fields *fieldpath.Set) kindOfList {
 	if fields != nil {
-		if kind, known := kindIn(fields); known {
-			return kind
-		}
+		return kindIn(fields)
 	}
 	for _, keys := range mergeKeys {
 		if keysFit(keys, want) && keysFit(keys, live) && len(want)+len(live) > 0 {
@@ -39,22 +37,22 @@ func listKind(want, live []any, fields *fieldpath.Set) kindOfList {
 	return kindOfList{}
 }
 
-func kindIn(fields *fieldpath.Set) (kind kindOfList, known bool) {
+func kindIn(fields *fieldpath.Set) kindOfList {
+	var kind kindOfList
 	look := func(pe fieldpath.PathElement) {
 		switch {
-		case known:
+		case kind.set || kind.keys != nil:
 		case pe.Key != nil:
-			known = true
 			for _, f := range *pe.Key {
 				kind.keys = append(kind.keys, f.Name)
 			}
 		case pe.Value != nil:
-			known, kind.set = true, true
+			kind.set = true
 		}
 	}
 	fields.Children.Iterate(look)
 	fields.Members.Iterate(look)
-	return kind, known
+	return kind
 }
 
 // keysFit tells whether keys tell all entries of a list apart.
@@ -131,7 +129,7 @@ func entrySet(fields *fieldpath.Set, live any, keys []string) *fieldpath.Set {
 	if fields == nil {
 		return nil
 	}
-	var found *fieldpath.Set
+	var found *fieldpath.Set // an entry that nobody owns has none
 	fields.Children.Iterate(func(pe fieldpath.PathElement) {
 		if pe.Key == nil || found != nil {
 			return

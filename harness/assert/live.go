@@ -129,11 +129,10 @@ func (j *liveJudge) judgeObject(manifest map[string]any) {
 
 // liveRef is where the timeline has an object that is not live any more.
 func (j *liveJudge) liveRef(want evidence.Ref) evidence.Ref {
-	for i := len(j.v.Bundle.Timeline) - 1; i >= 0; i-- {
-		e := j.v.Bundle.Timeline[i]
-		if e.Object != nil && sameObject(want, e.Object.Ref, j.state.Ledger.Namespace) {
-			return e.Object.Ref
-		}
+	home := j.state.Ledger.Namespace
+	seen := j.v.track(func(r evidence.Ref) bool { return sameObject(want, r, home) }).versions
+	if len(seen) > 0 {
+		return seen[len(seen)-1].Object.Ref
 	}
 	return want
 }

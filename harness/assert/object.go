@@ -1,8 +1,6 @@
 package assert
 
 import (
-	"slices"
-
 	"rehearse.dev/rehearse/harness/api/v1alpha1"
 	"rehearse.dev/rehearse/harness/evidence"
 	"rehearse.dev/rehearse/harness/ownership"
@@ -100,15 +98,13 @@ func (v *View) judgeUID(s evidence.Snapshot, o map[string]any, spec *v1alpha1.Ob
 
 // madeSince says when the object with this UID was first seen.
 func (v *View) madeSince(object evidence.Ref, r *Result) string {
-	i := slices.IndexFunc(v.Bundle.Timeline, func(e evidence.Event) bool {
-		return e.Object != nil && e.Object.Ref.UID == object.UID
-	})
-	if i < 0 {
-		return ""
+	for _, e := range v.track(func(r evidence.Ref) bool { return sameName(r, object) }).versions {
+		if e.Object.Ref.UID == object.UID {
+			r.rest(e.Seq)
+			return ", " + ownership.Since{Seq: e.Seq, Step: e.Step, At: e.At}.String()
+		}
 	}
-	e := v.Bundle.Timeline[i]
-	r.rest(e.Seq)
-	return ", " + ownership.Since{Seq: e.Seq, Step: e.Step, At: e.At}.String()
+	return ""
 }
 
 // gone says of an object that is not in a snapshot whether it ever was.
@@ -116,12 +112,10 @@ func (v *View) gone(text string, s evidence.Snapshot, r *Result) {
 	if v.unwatched(text, r) {
 		return
 	}
-	for i := len(v.Bundle.Timeline) - 1; i >= 0; i-- {
-		e := &v.Bundle.Timeline[i]
-		if e.Object != nil && v.fitsRef(text, e.Object.Ref) {
-			r.fail("%s does not exist at the end of step %q%s", text, r.Step, v.since(s, e.Object.Ref, nil, false, r))
-			return
-		}
+	if seen := v.track(v.fitter(text)).versions; len(seen) > 0 {
+		last := seen[len(seen)-1].Object.Ref
+		r.fail("%s does not exist at the end of step %q%s", text, r.Step, v.since(s, last, nil, false, r))
+		return
 	}
 	if v.known(text) {
 		r.fail("%s does not exist at the end of step %q", text, r.Step)

@@ -186,7 +186,7 @@ func (j *ownershipJudge) judgeObject(o map[string]any) {
 	for _, forbidden := range j.spec.Forbidden {
 		for _, owner := range owners {
 			if fits(forbidden, owner.Manager) {
-				j.r.fail("%s: %s must not own it, seen %s%s", target, managerText(forbidden), ownersText(owners),
+				j.r.fail("%s: %s must not own it, but %s does%s", target, managerText(forbidden), owner.Manager,
 					j.v.since(j.now, refOf(o), j.path, true, j.r))
 			}
 		}

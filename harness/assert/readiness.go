@@ -79,7 +79,7 @@ func judgeReadinessOrder(v *View, spec *v1alpha1.ReadinessOrder) Result {
 	if len(r.Missing) > 0 || v.gap(w.events, &r, kindsOf(pairs)...) {
 		return r
 	}
-	j := &orderJudge{r: &r, window: w, states: map[string]*progress{}, timeline: v.Bundle.Timeline}
+	j := &orderJudge{v: v, r: &r, window: w, states: map[string]*progress{}}
 	judged := 0
 	for _, p := range pairs {
 		if j.judge(p) {
@@ -108,8 +108,7 @@ func (v *View) statedPairs(spec *v1alpha1.ReadinessOrder) []pair {
 }
 
 func (v *View) target(text string) target {
-	want, err := ref.Parse(text)
-	return target{text, func(r evidence.Ref) bool { return err == nil && v.means(want, r) }}
+	return target{text, v.fitter(text)}
 }
 
 func kindsOf(pairs []pair) []string {
@@ -126,10 +125,10 @@ func kindsOf(pairs []pair) []string {
 
 // orderJudge is one readinessOrder assertion at work.
 type orderJudge struct {
-	r        *Result
-	window   *window
-	timeline []evidence.Event
-	states   map[string]*progress
+	v      *View
+	r      *Result
+	window *window
+	states map[string]*progress
 }
 
 // progress is what one object did in the step.
@@ -211,7 +210,7 @@ type history struct {
 	// change is the first version in the step with another generation or UID; nil if there is none.
 	change *evidence.Event
 	// moves are its transitions in the step.
-	moves []evidence.Event
+	moves []*evidence.Event
 }
 
 func (j *orderJudge) history(t target) history {
@@ -219,28 +218,21 @@ func (j *orderJudge) history(t target) history {
 	var generation int64
 	var uid string
 	_, startSeq := j.window.begin()
-	for i := range j.timeline {
-		e := &j.timeline[i]
-		if e.Seq >= startSeq {
-			break
-		}
-		switch {
-		case e.Object != nil && t.fits(e.Object.Ref):
+	seen := j.v.track(t.fits)
+	for _, e := range seen.versions {
+		switch fresh := e.Object.Generation != generation || e.Object.Ref.UID != uid; {
+		case e.Seq < startSeq:
 			generation, uid = e.Object.Generation, e.Object.Ref.UID
-		case e.Transition != nil && t.fits(e.Transition.Ref):
-			h.status = e.Transition.To
+		case e.Step == j.r.Step && h.change == nil && fresh && e.Object.Change != evidence.Deleted:
+			h.change = e
 		}
 	}
-	for i := range j.window.events {
-		e := &j.window.events[i]
+	for _, e := range seen.moves {
 		switch {
-		case e.Object != nil && t.fits(e.Object.Ref):
-			fresh := e.Object.Generation != generation || e.Object.Ref.UID != uid
-			if h.change == nil && fresh && e.Object.Change != evidence.Deleted {
-				h.change = e
-			}
-		case e.Transition != nil && t.fits(e.Transition.Ref):
-			h.moves = append(h.moves, *e)
+		case e.Seq < startSeq:
+			h.status = e.Transition.To
+		case e.Step == j.r.Step:
+			h.moves = append(h.moves, e)
 		}
 	}
 	return h

@@ -93,16 +93,18 @@ func (v *View) recovery(step string, r *Result) measurement {
 		r.miss("the release has no workload at the end of step %q", step)
 		return m
 	}
-	events := v.recoveryWindow(step)
+	window := v.recoveryWindow(step)
 	pairs := make([]pair, len(targets))
 	for i, t := range targets {
 		pairs[i] = pair{t, t}
 	}
-	if v.gap(events, r, kindsOf(pairs)...) {
-		return m
+	for _, name := range window {
+		if v.gap(v.windows[name].events, r, kindsOf(pairs)...) {
+			return m
+		}
 	}
 	for _, t := range targets {
-		v.measure(&m, t, events, s, r)
+		v.measure(&m, t, window, s, r)
 	}
 	return m
 }
@@ -119,28 +121,30 @@ func workloads(s evidence.Snapshot) []target {
 	return all
 }
 
-// recoveryWindow holds the events of a step and of the await steps that follow it: a step that does not wait is over
-// before its workloads are, and any other step may change them again.
-func (v *View) recoveryWindow(step string) []evidence.Event {
-	events := v.windows[step].events
+// recoveryWindow names a step and the await steps that follow it: a step that does not wait is over before its
+// workloads are, and any other step may change them again.
+func (v *View) recoveryWindow(step string) []string {
+	window := []string{step}
 	at := slices.Index(v.Bundle.Variant.Steps, step)
 	for _, next := range v.Bundle.Variant.Steps[at+1:] {
 		w := v.windows[next]
 		if w == nil || w.started == nil || w.started.Started.Operation != "await" {
 			break
 		}
-		events = slices.Concat(events, w.events)
+		window = append(window, next)
 	}
-	return events
+	return window
 }
 
 // measure adds one workload: it recovered at its last transition to Current, if nothing followed.
-func (v *View) measure(m *measurement, t target, events []evidence.Event, s evidence.Snapshot, r *Result) {
+func (v *View) measure(m *measurement, t target, window []string, s evidence.Snapshot, r *Result) {
 	start, startSeq := v.windows[s.Step].begin()
-	status, took, seq := v.statusBefore(t, startSeq), time.Duration(0), int64(0)
-	isCurrent := status == current
-	for _, e := range events {
-		if e.Transition != nil && t.fits(e.Transition.Ref) {
+	status, isCurrent, took, seq := "", false, time.Duration(0), int64(0)
+	for _, e := range v.track(t.fits).moves {
+		switch {
+		case e.Seq < startSeq:
+			status, isCurrent = e.Transition.To, e.Transition.To == current
+		case slices.Contains(window, e.Step):
 			status, isCurrent = describeStatus(e.Transition), e.Transition.To == current
 			took, seq = e.At-start, e.Seq
 		}
@@ -156,13 +160,4 @@ func (v *View) measure(m *measurement, t target, events []evidence.Event, s evid
 	case took >= m.took:
 		m.took, m.last = took, fmt.Sprintf("%s at +%s", t.text, short(start+took))
 	}
-}
-
-func (v *View) statusBefore(t target, seq int64) string {
-	for i := int(seq) - 2; i >= 0; i-- {
-		if e := v.Bundle.Timeline[i]; e.Transition != nil && t.fits(e.Transition.Ref) {
-			return e.Transition.To
-		}
-	}
-	return ""
 }

@@ -71,8 +71,7 @@ func addRef(refs []evidence.Ref, r evidence.Ref) []evidence.Ref {
 
 func exact(s evidence.Snapshot, want evidence.Ref) map[string]any {
 	for _, o := range s.Objects {
-		r := refOf(o)
-		if r.Group == want.Group && r.Kind == want.Kind && r.Namespace == want.Namespace && r.Name == want.Name {
+		if sameName(refOf(o), want) {
 			return o
 		}
 	}

@@ -17,6 +17,8 @@ type View struct {
 	Bundle *evidence.Bundle
 
 	windows map[string]*window
+	// tracks hold what the timeline says of each object, by reference without version and UID.
+	tracks map[evidence.Ref]*track
 	// planned are the names of the steps without those of finally, and finally these.
 	planned, finally []string
 	// endedBy is the step whose outcome ended the run; empty if none did.
@@ -27,33 +29,24 @@ type View struct {
 type window struct {
 	started, finished *evidence.Event
 	// events are those recorded while the step was under way.
-	events []evidence.Event
+	events []*evidence.Event
+}
+
+// track is what the timeline holds of one object.
+type track struct {
+	// versions and moves are its object versions and its transitions.
+	versions, moves []*evidence.Event
 }
 
 // NewView indexes a bundle, whose last planned steps, so many, are those of finally.
 func NewView(b *evidence.Bundle, finally int) *View {
 	cut := max(0, len(b.Variant.Steps)-finally)
 	v := &View{
-		Bundle: b, windows: map[string]*window{},
+		Bundle: b, windows: map[string]*window{}, tracks: map[evidence.Ref]*track{},
 		planned: b.Variant.Steps[:cut], finally: b.Variant.Steps[cut:],
 	}
 	for i := range b.Timeline {
-		e := &b.Timeline[i]
-		if e.Step == "" {
-			continue
-		}
-		w := v.windows[e.Step]
-		if w == nil {
-			w = &window{}
-			v.windows[e.Step] = w
-		}
-		w.events = append(w.events, *e)
-		switch {
-		case e.Started != nil:
-			w.started = e
-		case e.Finished != nil:
-			w.finished = e
-		}
+		v.index(&b.Timeline[i])
 	}
 	for _, step := range v.planned {
 		if w := v.windows[step]; v.endedBy == "" && w.ended() && (w.finished.Finished.Mismatch != "" || w.finished.Finished.Errored) {
@@ -62,6 +55,62 @@ func NewView(b *evidence.Bundle, finally int) *View {
 	}
 	return v
 }
+
+func (v *View) index(e *evidence.Event) {
+	switch {
+	case e.Object != nil:
+		t := v.trackOf(e.Object.Ref)
+		t.versions = append(t.versions, e)
+	case e.Transition != nil:
+		t := v.trackOf(e.Transition.Ref)
+		t.moves = append(t.moves, e)
+	}
+	if e.Step == "" {
+		return
+	}
+	w := v.windows[e.Step]
+	if w == nil {
+		w = &window{}
+		v.windows[e.Step] = w
+	}
+	w.events = append(w.events, e)
+	switch {
+	case e.Started != nil:
+		w.started = e
+	case e.Finished != nil:
+		w.finished = e
+	}
+}
+
+func (v *View) trackOf(r evidence.Ref) *track {
+	r.Version, r.UID = "", ""
+	t := v.tracks[r]
+	if t == nil {
+		t = &track{}
+		v.tracks[r] = t
+	}
+	return t
+}
+
+// track joins what the timeline holds of the objects that fit, as a rule one.
+func (v *View) track(fits func(evidence.Ref) bool) track {
+	var all track
+	several := 0
+	for r, t := range v.tracks {
+		if fits(r) {
+			all.versions = append(all.versions, t.versions...)
+			all.moves = append(all.moves, t.moves...)
+			several++
+		}
+	}
+	if several > 1 {
+		slices.SortFunc(all.versions, bySeq)
+		slices.SortFunc(all.moves, bySeq)
+	}
+	return all
+}
+
+func bySeq(a, b *evidence.Event) int { return cmp.Compare(a.Seq, b.Seq) }
 
 func (w *window) ended() bool { return w != nil && w.finished != nil }
 
@@ -165,31 +214,38 @@ func (v *View) means(want ref.Ref, r evidence.Ref) bool {
 	return want.Fits(v.Bundle.Variant.Namespace, r.Group, r.Kind, r.Namespace, r.Name)
 }
 
-// fitsRef is means for a reference in text; the empty one fits any object, a malformed one none.
-func (v *View) fitsRef(text string, r evidence.Ref) bool {
+// fitter is means for a reference in text; the empty one fits any object, a malformed one none.
+func (v *View) fitter(text string) func(evidence.Ref) bool {
 	if text == "" {
-		return true
+		return func(evidence.Ref) bool { return true }
 	}
 	want, err := ref.Parse(text)
-	return err == nil && v.means(want, r)
+	return func(r evidence.Ref) bool { return err == nil && v.means(want, r) }
 }
+
+func (v *View) fitsRef(text string, r evidence.Ref) bool { return v.fitter(text)(r) }
 
 // known tells whether any evidence names an object: it was seen, written to, or is in a stored manifest.
 func (v *View) known(text string) bool {
+	fitsRef := v.fitter(text)
+	for r := range v.tracks {
+		if fitsRef(r) {
+			return true
+		}
+	}
 	for i := range v.Bundle.Timeline {
-		e := &v.Bundle.Timeline[i]
-		if e.Object != nil && v.fitsRef(text, e.Object.Ref) || e.Write != nil && v.fitsRef(text, e.Write.Ref) {
+		if e := &v.Bundle.Timeline[i]; e.Write != nil && fitsRef(e.Write.Ref) {
 			return true
 		}
 	}
 	for _, s := range v.Bundle.Snapshots {
-		fits := func(o map[string]any) bool { return v.fitsRef(text, refOf(o)) }
+		fits := func(o map[string]any) bool { return fitsRef(refOf(o)) }
 		if slices.ContainsFunc(s.Objects, fits) {
 			return true
 		}
 		for _, rev := range s.Ledger.Revisions {
 			if slices.ContainsFunc(rev.Manifest, fits) ||
-				slices.ContainsFunc(rev.Hooks, func(h evidence.Hook) bool { return v.fitsRef(text, h.Ref) }) {
+				slices.ContainsFunc(rev.Hooks, func(h evidence.Hook) bool { return fitsRef(h.Ref) }) {
 				return true
 			}
 		}
@@ -199,7 +255,7 @@ func (v *View) known(text string) bool {
 
 // gap reports evidence that may be missing about these kinds in a part of the timeline; no kinds means any. What was
 // found missing before the first step, such as a resource that cannot be watched, is missing in every step.
-func (v *View) gap(events []evidence.Event, r *Result, kinds ...string) bool {
+func (v *View) gap(events []*evidence.Event, r *Result, kinds ...string) bool {
 	for i := range v.Bundle.Timeline {
 		e := &v.Bundle.Timeline[i]
 		if e.Step != "" {
@@ -209,8 +265,8 @@ func (v *View) gap(events []evidence.Event, r *Result, kinds ...string) bool {
 			return true
 		}
 	}
-	for i := range events {
-		if events[i].Gap != nil && v.concerns(&events[i], r, kinds) {
+	for _, e := range events {
+		if e.Gap != nil && v.concerns(e, r, kinds) {
 			return true
 		}
 	}
@@ -236,64 +292,6 @@ func pluralOf(resource, kind string) bool {
 	name, _, _ := strings.Cut(strings.ToLower(resource), ".")
 	kind = strings.ToLower(kind)
 	return slices.Contains([]string{kind, kind + "s", kind + "es", strings.TrimSuffix(kind, "y") + "ies"}, name)
-}
-
-// refOf reads an object's reference.
-func refOf(o map[string]any) evidence.Ref {
-	apiVersion, _ := o["apiVersion"].(string)
-	group, version, grouped := strings.Cut(apiVersion, "/")
-	if !grouped {
-		group, version = "", apiVersion
-	}
-	kind, _ := o["kind"].(string)
-	return evidence.Ref{
-		Group: group, Version: version, Kind: kind,
-		Namespace: metaText(o, "namespace"), Name: metaText(o, "name"), UID: metaText(o, "uid"),
-	}
-}
-
-func metaText(o map[string]any, field string) string {
-	meta, _ := o["metadata"].(map[string]any)
-	text, _ := meta[field].(string)
-	return text
-}
-
-func annotation(o map[string]any, key string) string {
-	meta, _ := o["metadata"].(map[string]any)
-	annotations, _ := meta["annotations"].(map[string]any)
-	text, _ := annotations[key].(string)
-	return text
-}
-
-// revision is a revision of a ledger; 0 means the newest.
-func revision(l evidence.Ledger, number int) (evidence.Revision, bool) {
-	var found evidence.Revision
-	for _, rev := range l.Revisions {
-		if number == rev.Revision || number == 0 && rev.Revision > found.Revision {
-			found = rev
-		}
-	}
-	return found, found.Revision > 0
-}
-
-// inSnapshot finds the live object of an object of a manifest, which may leave out the namespace.
-func inSnapshot(s evidence.Snapshot, manifest map[string]any) map[string]any {
-	want := refOf(manifest)
-	for _, o := range s.Objects {
-		if sameObject(want, refOf(o), s.Ledger.Namespace) {
-			return o
-		}
-	}
-	return nil
-}
-
-// sameObject compares a reference from a manifest with a live one. home is the namespace that a manifest may omit, and
-// a cluster-scoped object has none whatever its manifest says.
-func sameObject(manifest, live evidence.Ref, home string) bool {
-	if manifest.Group != live.Group || manifest.Kind != live.Kind || manifest.Name != live.Name {
-		return false
-	}
-	return live.Namespace == "" || live.Namespace == cmp.Or(manifest.Namespace, home)
 }
 
 // since says since when, and by whom, a field of an object is as a snapshot shows it; empty if the timeline does not
