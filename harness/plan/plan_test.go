@@ -46,6 +46,9 @@ spec:
   - {name: tested, test: {}}
   finally:
   - {name: gone, uninstall: {timeout: 5s}}
+  assert:
+  - ledger: {at: back}
+  - {name: replicas, knownIssue: helm/helm#1, ownership: {object: Deployment/backend, managers: [hpa]}}
 `
 
 func compile(t *testing.T, opts plan.Options) []plan.Plan {
