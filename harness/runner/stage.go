@@ -114,23 +114,30 @@ func (s *stage) hireActors(ctx context.Context) error {
 func (s *stage) takeDown(ctx context.Context, keep bool) error {
 	ctx, cancel := context.WithTimeout(ctx, s.plan.Scenario.Spec.Timeouts.Cleanup.Duration)
 	defer cancel()
+	err := s.stop(keep)
+	switch {
+	case s.client == nil || s.arena.own || keep:
+		return err
+	case !s.arena.kept:
+		return errors.Join(err, deleteNamespace(ctx, s.client, s.scope.Namespace))
+	}
+	if swept := sweep(ctx, s.arena.cluster.RESTConfig(), s.scope); swept != nil {
+		return errors.Join(err, swept)
+	}
+	return errors.Join(err, s.noted.Done())
+}
+
+// stop ends what runs beside Helm. The readiness controller goes on if the pods are to be kept.
+func (s *stage) stop(keep bool) error {
+	var err error
 	if s.troupe != nil {
 		s.troupe.Close()
 	}
 	if s.readiness != nil && !keep {
-		s.readiness.Close()
+		err = s.readiness.Close()
 	}
 	if s.watching != nil {
 		s.watching.Close()
 	}
-	if s.client == nil || s.arena.own || keep {
-		return nil
-	}
-	if !s.arena.kept {
-		return deleteNamespace(ctx, s.client, s.scope.Namespace)
-	}
-	if err := sweep(ctx, s.arena.cluster.RESTConfig(), s.scope); err != nil {
-		return err
-	}
-	return s.noted.Done()
+	return err
 }
