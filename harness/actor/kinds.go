@@ -145,7 +145,13 @@ func serves(group *restmapper.APIGroupResources, kind string) bool {
 	return false
 }
 
-// unserved reports whether an error means that the API server has no such path, as opposed to no such object.
+// unserved reports whether an error means that the API server has no such path, as opposed to no such object, whose
+// name it would state.
 func unserved(err error) bool {
-	return apierrors.IsNotFound(err) && apierrors.HasStatusCause(err, metav1.CauseTypeUnexpectedServerResponse)
+	var status apierrors.APIStatus
+	if !apierrors.IsNotFound(err) || !errors.As(err, &status) {
+		return false
+	}
+	details := status.Status().Details
+	return details == nil || details.Name == "" || apierrors.HasStatusCause(err, metav1.CauseTypeUnexpectedServerResponse)
 }

@@ -80,12 +80,19 @@ func preparePatch(spec *v1alpha1.Patch) (write, error) {
 	}
 	return onReference(spec.Object, func(ctx context.Context, o object) (*unstructured.Unstructured, error) {
 		patched, err := o.client.Patch(ctx, o.name, kind, data, metav1.PatchOptions{FieldManager: o.manager}, subresource...)
-		switch {
-		case apierrors.IsUnsupportedMediaType(err) && kind == types.StrategicMergePatchType:
-			err = fmt.Errorf("%s is a custom resource, which knows no strategic patch; say type: merge: %w", o.kind, err)
-		case unserved(err) && spec.Subresource != "":
-			err = fmt.Errorf("%s has no subresource %s: %w", o.kind, spec.Subresource, err)
-		}
-		return patched, err
+		return patched, explainPatch(err, o, kind, spec.Subresource)
 	})
+}
+
+// explainPatch says what the API server's error leaves out.
+func explainPatch(err error, o object, kind types.PatchType, subresource string) error {
+	switch {
+	case apierrors.IsUnsupportedMediaType(err) && kind == types.StrategicMergePatchType:
+		return fmt.Errorf("%s is a custom resource, which knows no strategic patch; say type: merge: %w", o.kind, err)
+	case apierrors.IsInvalid(err) && kind == types.JSONPatchType:
+		return fmt.Errorf("the operations do not fit the object (what is tested, replaced or removed must be there) or leave it invalid: %w", err)
+	case unserved(err) && subresource != "":
+		return fmt.Errorf("%s has no subresource %s: %w", o.kind, subresource, err)
+	}
+	return err
 }
