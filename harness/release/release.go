@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"time"
 
 	"k8s.io/client-go/rest"
 
@@ -52,6 +53,7 @@ type SDK struct {
 	target Target
 	charts Charts
 	gate   *gate
+	grace  time.Duration
 }
 
 // Open checks the target and returns its driver. Nothing is read from the cluster yet.
@@ -79,7 +81,7 @@ func Open(t Target) (*SDK, error) {
 		return nil, errors.New("release: Target.CacheDir is empty; Helm would use the user's own")
 	}
 	charts := Charts{BaseDir: t.BaseDir, CacheDir: t.CacheDir}
-	return &SDK{target: t, charts: charts, gate: processGate}, nil
+	return &SDK{target: t, charts: charts, gate: processGate, grace: defaultGrace}, nil
 }
 
 // run does one operation: it waits for the field manager, opens a session, and turns whatever comes back, a panic
@@ -90,7 +92,7 @@ func (s *SDK) run(ctx context.Context, operation string, do func(*session) error
 		return s.failure(ctx, operation, err)
 	}
 	defer leave()
-	ses, err := newSession(ctx, s.target)
+	ses, err := newSession(ctx, s.target, s.grace)
 	if err != nil {
 		return s.failure(ctx, operation, err)
 	}

@@ -3,8 +3,11 @@ package release
 import (
 	"context"
 	"errors"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"k8s.io/client-go/rest"
 
@@ -84,5 +87,30 @@ func TestRunNamesTheOperation(t *testing.T) {
 				t.Errorf("the error does not wrap %v", test.is)
 			}
 		})
+	}
+}
+
+// TestHangingServer checks that an API server that does not answer holds an operation up for no longer than the grace.
+func TestHangingServer(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		cancel()
+		<-r.Context().Done()
+	}))
+	t.Cleanup(server.Close)
+	s, err := Open(Target{RESTConfig: &rest.Config{Host: server.URL}, Namespace: "ns", Name: "shop", CacheDir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.grace = 10 * time.Millisecond
+	started := time.Now()
+	err = s.Rollback(ctx, v1alpha1.Rollback{To: 1})
+	if !errors.Is(err, context.Canceled) || !errors.Is(err, errGrace) {
+		t.Errorf("got error %v, want one of cancellation and of the grace", err)
+	}
+	if took := time.Since(started); took > 10*time.Second {
+		t.Errorf("it took %s", took)
 	}
 }

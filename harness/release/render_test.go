@@ -91,10 +91,19 @@ func TestClusterScoped(t *testing.T) {
 	object := func(apiVersion, kind string) map[string]any {
 		return map[string]any{"apiVersion": apiVersion, "kind": kind, "metadata": map[string]any{"name": "x"}}
 	}
+	defines := func(kind, scope string) map[string]any {
+		o := object("apiextensions.k8s.io/v1", "CustomResourceDefinition")
+		o["spec"] = map[string]any{"group": "example.com", "scope": scope, "names": map[string]any{"kind": kind}}
+		return o
+	}
 	for name, test := range map[string]struct {
 		objects []map[string]any
 		want    []string
 	}{
+		"kinds that the chart defines": {
+			objects: []map[string]any{object("example.com/v1", "Gizmo"), object("example.com/v1", "Widget"), defines("Gizmo", "Cluster"), defines("Widget", "Namespaced")},
+			want:    []string{"Gizmo/x", "CustomResourceDefinition/x", "CustomResourceDefinition/x"},
+		},
 		"namespaced kinds":             {objects: []map[string]any{object("v1", "ConfigMap"), object("apps/v1", "Deployment"), object("rbac.authorization.k8s.io/v1", "Role")}, want: []string{}},
 		"cluster-scoped kinds":         {objects: []map[string]any{object("v1", "Namespace"), object("rbac.authorization.k8s.io/v1", "ClusterRole"), object("admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration")}, want: []string{"Namespace/x", "ClusterRole/x", "ValidatingWebhookConfiguration/x"}},
 		"the same name, another group": {objects: []map[string]any{object("example.com/v1", "Namespace")}, want: []string{}},

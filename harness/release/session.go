@@ -18,8 +18,8 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// grace is how long Helm may go on after its context has ended, to write down what became of the release.
-const grace = 5 * time.Second
+// defaultGrace is how long Helm may go on after its context has ended, to write down what became of the release.
+const defaultGrace = 5 * time.Second
 
 // statusWorkers is the helm CLI's number of goroutines that compute status in a wait.
 const statusWorkers = 8
@@ -28,7 +28,7 @@ var (
 	// errReturned cuts off what Helm left running: an operation that has returned talks to the API server no more.
 	errReturned = errors.New("the operation has returned")
 	// errGrace cuts off an operation that goes on for longer than grace after its context has ended.
-	errGrace = fmt.Errorf("the operation was cancelled and did not end within %s", grace)
+	errGrace = errors.New("the operation was cancelled and did not end by itself")
 )
 
 // session is the clients of one operation.
@@ -40,7 +40,7 @@ type session struct {
 // newSession connects Helm to the target's cluster. Of Helm's actions only install and upgrade take a context, and
 // they return on its end while their work goes on behind them; so none is given one. Instead ctx ends their waits, and
 // grace after that, or once the operation has returned, a fence cuts all their connections.
-func newSession(ctx context.Context, t Target) (*session, error) {
+func newSession(ctx context.Context, t Target, grace time.Duration) (*session, error) {
 	inside, fall := context.WithCancelCause(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, func() {
 		timer := time.NewTimer(grace)
