@@ -2,7 +2,6 @@ package release
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"helm.sh/helm/v4/pkg/kube"
@@ -64,36 +63,6 @@ func cut(ctx context.Context, timeout time.Duration) time.Duration {
 		timeout = min(timeout, left-min(time.Second, left/10))
 	}
 	return max(timeout, time.Millisecond)
-}
-
-// Inapplicable names the fields, as a scenario spells them, that a step's own spec states and its operation in Helm does
-// not have. Options inherited from the release are another matter: each operation takes those that it knows.
-func Inapplicable(spec any) []string {
-	switch spec := spec.(type) {
-	case *v1alpha1.Install:
-		return stated(spec.Options, "cleanupOnFail", "maxHistory")
-	case *v1alpha1.Rollback:
-		return stated(spec.Options, "takeOwnership")
-	case *v1alpha1.Uninstall:
-		return stated(spec.Options, "serverSide", "forceConflicts", "forceReplace", "waitForJobs", "takeOwnership",
-			"cleanupOnFail", "maxHistory")
-	default:
-		return nil
-	}
-}
-
-// stated returns those of fields that o states.
-func stated(o v1alpha1.Options, fields ...string) []string {
-	states := map[string]bool{
-		"serverSide":     o.ServerSide != "",
-		"forceConflicts": o.ForceConflicts != nil,
-		"forceReplace":   o.ForceReplace != nil,
-		"waitForJobs":    o.WaitForJobs != nil,
-		"takeOwnership":  o.TakeOwnership != nil,
-		"cleanupOnFail":  o.CleanupOnFail != nil,
-		"maxHistory":     o.MaxHistory != nil,
-	}
-	return slices.DeleteFunc(fields, func(field string) bool { return !states[field] })
 }
 
 func or(s, otherwise string) string {

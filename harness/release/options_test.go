@@ -3,7 +3,6 @@ package release
 import (
 	"context"
 	"reflect"
-	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -159,28 +158,6 @@ func TestCut(t *testing.T) {
 					t.Errorf("got %s, want %s", got, test.want)
 				}
 			})
-		})
-	}
-}
-
-func TestInapplicable(t *testing.T) {
-	t.Parallel()
-	for name, test := range map[string]struct {
-		spec any
-		want []string
-	}{
-		"install":           {&v1alpha1.Install{Options: unusual()}, []string{"cleanupOnFail", "maxHistory"}},
-		"upgrade":           {&v1alpha1.Upgrade{Options: unusual()}, nil},
-		"rollback":          {&v1alpha1.Rollback{Options: unusual()}, []string{"takeOwnership"}},
-		"uninstall":         {&v1alpha1.Uninstall{Options: unusual()}, []string{"serverSide", "forceConflicts", "forceReplace", "waitForJobs", "takeOwnership", "cleanupOnFail", "maxHistory"}},
-		"nothing stated":    {&v1alpha1.Uninstall{}, nil},
-		"no Helm operation": {&v1alpha1.Act{}, nil},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			if got := Inapplicable(test.spec); !slices.Equal(got, test.want) {
-				t.Errorf("got %v, want %v", got, test.want)
-			}
 		})
 	}
 }

@@ -6,7 +6,6 @@ import (
 
 	"rehearse.dev/rehearse/harness/api/v1alpha1"
 	"rehearse.dev/rehearse/harness/registry"
-	"rehearse.dev/rehearse/harness/release"
 )
 
 // Operation is the code of one operation: what a step does. The error it returns is the operation's outcome, which
@@ -30,11 +29,10 @@ func operation[S any](run func(ctx context.Context, s *stage, spec *S) error) Op
 func Operations() registry.Registry[Operation] {
 	return registry.New("operation",
 		registry.Entry[Operation]{
-			Name:     "install",
-			Summary:  "Installs the release's chart.",
-			Example:  "name: v1\ninstall:\n  values: {tag: v1}\n",
-			NewSpec:  func() any { return &v1alpha1.Install{} },
-			Validate: applicable,
+			Name:    "install",
+			Summary: "Installs the release's chart.",
+			Example: "name: v1\ninstall:\n  values: {tag: v1}\n",
+			NewSpec: func() any { return &v1alpha1.Install{} },
 			Code: operation(func(ctx context.Context, s *stage, spec *v1alpha1.Install) error {
 				return s.helm.Install(ctx, *spec)
 			}),
@@ -50,21 +48,19 @@ func Operations() registry.Registry[Operation] {
 			Validate: validateUpgrade,
 		},
 		registry.Entry[Operation]{
-			Name:     "rollback",
-			Summary:  "Rolls the release back to an earlier revision.",
-			Example:  "name: back\nrollback: {to: 1}\n",
-			NewSpec:  func() any { return &v1alpha1.Rollback{} },
-			Validate: applicable,
+			Name:    "rollback",
+			Summary: "Rolls the release back to an earlier revision.",
+			Example: "name: back\nrollback: {to: 1}\n",
+			NewSpec: func() any { return &v1alpha1.Rollback{} },
 			Code: operation(func(ctx context.Context, s *stage, spec *v1alpha1.Rollback) error {
 				return s.helm.Rollback(ctx, *spec)
 			}),
 		},
 		registry.Entry[Operation]{
-			Name:     "uninstall",
-			Summary:  "Uninstalls the release.",
-			Example:  "name: gone\nuninstall: {keepHistory: true}\n",
-			NewSpec:  func() any { return &v1alpha1.Uninstall{} },
-			Validate: applicable,
+			Name:    "uninstall",
+			Summary: "Uninstalls the release.",
+			Example: "name: gone\nuninstall: {keepHistory: true}\n",
+			NewSpec: func() any { return &v1alpha1.Uninstall{} },
 			Code: operation(func(ctx context.Context, s *stage, spec *v1alpha1.Uninstall) error {
 				return s.helm.Uninstall(ctx, *spec)
 			}),
@@ -103,21 +99,11 @@ func act(ctx context.Context, s *stage, spec *v1alpha1.Act) error {
 	return s.troupe.Act(ctx, spec.Actor)
 }
 
-// applicable refuses options that Helm does not have for an operation, instead of dropping them.
-func applicable(spec any) []registry.Problem {
-	var all []registry.Problem
-	for _, field := range release.Inapplicable(spec) {
-		all = append(all, registry.Problem{Path: field, Message: "Helm has no such option for this operation; remove it"})
-	}
-	return all
-}
-
 func validateUpgrade(spec any) []registry.Problem {
-	all := applicable(spec)
 	if u, ok := spec.(*v1alpha1.Upgrade); ok && isTrue(u.ReuseValues) && isTrue(u.ResetValues) {
-		all = append(all, registry.Problem{Path: "resetValues", Message: "contradicts reuseValues; keep one of them"})
+		return []registry.Problem{{Path: "resetValues", Message: "contradicts reuseValues; keep one of them"}}
 	}
-	return all
+	return nil
 }
 
 func isTrue(b *bool) bool { return b != nil && *b }
