@@ -58,7 +58,7 @@ func (f *judgeFlags) judge(stdout, stderr io.Writer, dir string) error {
 	}
 	instead, err := f.assertions()
 	if err != nil {
-		return usageError(err)
+		return tellMistakes(stderr, err)
 	}
 	out, err := runner.Rejudge(dir, catalog(), instead)
 	if err != nil {

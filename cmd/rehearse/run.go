@@ -83,7 +83,7 @@ func (f *runFlags) run(ctx context.Context, stdout, stderr io.Writer, paths []st
 	}
 	plans, err := f.load(ctx, paths)
 	if err != nil {
-		return usageError(err)
+		return tellMistakes(stderr, err)
 	}
 	reporter := progress.New(stderr, os.Getenv)
 	defer reporter.Close()

@@ -74,8 +74,8 @@ func reportJSON(stdout io.Writer, files []scenario.File, loadErr error) error {
 	return nil
 }
 
-// tellMistakes writes the mistakes of a Load, one a line, so that editors can jump to them, and returns what ends the
-// command. Any other error is returned as one of usage.
+// tellMistakes writes the mistakes of scenario files, one a line, so that editors can jump to them, and returns what ends
+// the command. Any other error is returned as one of usage.
 func tellMistakes(stderr io.Writer, err error) error {
 	var mistakes scenario.Mistakes
 	if !errors.As(err, &mistakes) {
