@@ -21,8 +21,9 @@ import (
 type comparer struct {
 	// fields are those that any manager owns; nil if none does. They tell the kinds of lists apart, which JSON does not.
 	fields *fieldpath.Set
-	// nullIsAbsent: null states that the field is absent; otherwise it states nothing.
-	nullIsAbsent bool
+	// partial: the wanted object is a part of one that a scenario states. There null means that the field is absent,
+	// which otherwise states nothing, and secret values cannot be compared, as the evidence has them as hashes.
+	partial bool
 	// strict: entries of lists that are not wanted are differences too.
 	strict bool
 	diffs  []difference
@@ -34,7 +35,7 @@ type comparer struct {
 type difference struct {
 	path       ownership.Path
 	want, seen string
-	// hidden: the live value is a secret's hash, and the wanted one is not.
+	// hidden: the live value is a secret's hash.
 	hidden bool
 	// extra: the live value is not wanted at all.
 	extra bool
@@ -62,18 +63,19 @@ func (c *comparer) object(want map[string]any) []difference {
 }
 
 func (c *comparer) differ(path ownership.Path, want, seen any) {
-	text, _ := seen.(string)
-	stated, _ := want.(string)
-	c.diffs = append(c.diffs, difference{
-		path: slices.Clone(path), want: show(want), seen: show(seen),
-		hidden: strings.Contains(text, evidence.RedactedPrefix) && !strings.Contains(stated, evidence.RedactedPrefix),
-	})
+	c.diffs = append(c.diffs, difference{path: slices.Clone(path), want: show(want), seen: show(seen), hidden: hidden(seen)})
+}
+
+// hidden tells whether a value holds a secret's hash.
+func hidden(v any) bool {
+	text, _ := v.(string)
+	return strings.Contains(text, evidence.RedactedPrefix)
 }
 
 func (c *comparer) value(path ownership.Path, want, live any, fields *fieldpath.Set) {
 	switch w := want.(type) {
 	case nil:
-		if c.nullIsAbsent && !isEmpty(live) {
+		if c.partial && !isEmpty(live) {
 			c.differ(path, nil, live)
 		}
 		return
@@ -88,7 +90,7 @@ func (c *comparer) value(path ownership.Path, want, live any, fields *fieldpath.
 			return
 		}
 	}
-	if live == nil && isEmpty(want) || equalScalars(path, want, live) {
+	if live == nil && isEmpty(want) || equalScalars(path, want, live) && !(c.partial && hidden(live)) {
 		return
 	}
 	c.differ(path, want, live)

@@ -65,7 +65,7 @@ func deleting(o map[string]any) string {
 
 func (v *View) judgeFields(s evidence.Snapshot, o map[string]any, spec *v1alpha1.ObjectMatch, r *Result) {
 	c := newComparer(o)
-	c.nullIsAbsent = true
+	c.partial = true
 	for _, d := range c.object(spec.Match) {
 		if d.hidden {
 			r.miss("%s %s is a secret value, which the evidence holds as a hash", spec.Object, d.path)

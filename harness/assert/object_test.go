@@ -49,6 +49,12 @@ func TestObject(t *testing.T) {
 			name: "secret value", want: inconclusive, spec: match("Secret/creds", `{data: {password: aHVudGVyMjI=}}`),
 			says: []string{"Secret/creds .data.password is a secret value, which the evidence holds as a hash"},
 		},
+		{
+			name: "secret value as the evidence has it", want: inconclusive, spec: match("ConfigMap/settings", `{data: {tag: "redacted:sha256:0"}}`),
+			edits: edits{"back": func(s *story) {
+				s.edit("ConfigMap/settings", func(o map[string]any) { o["data"] = map[string]any{"tag": "redacted:sha256:0"} })
+			}}, says: []string{".data.tag is a secret value"},
+		},
 		{name: "with its group", want: passed, spec: &v1alpha1.ObjectMatch{Object: "Deployment.apps/ns/backend"}},
 		{
 			name: "ambiguous", want: inconclusive, spec: &v1alpha1.ObjectMatch{Object: backend},

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"maps"
+	"slices"
 	"strings"
 
 	kjson "k8s.io/apimachinery/pkg/util/json"
@@ -101,42 +102,64 @@ func plainValue(field, text string) []byte {
 	return []byte(text)
 }
 
-func (r *Redactor) value(v any) any {
+// value redacts any part of an object. What needs no change is returned as it is, so that the versions of an object
+// share it; changed tells whether any was needed.
+func (r *Redactor) value(v any) (clean any, changed bool) {
 	switch v := v.(type) {
 	case string:
-		return r.Text(v)
+		text := r.Text(v)
+		return text, text != v
 	case map[string]any:
 		return r.mapping(v)
 	case []any:
 		return r.list(v)
 	}
-	return v
+	return v, false
 }
 
-func (r *Redactor) list(in []any) []any {
-	out := make([]any, len(in))
+func (r *Redactor) list(in []any) (clean []any, changed bool) {
+	clean = in
 	for i, v := range in {
-		out[i] = r.value(v)
+		item, differs := r.value(v)
+		if !differs {
+			continue
+		}
+		if !changed {
+			clean, changed = slices.Clone(in), true
+		}
+		clean[i] = item
 	}
-	return out
+	return clean, changed
 }
 
-func (r *Redactor) mapping(m map[string]any) map[string]any {
+func (r *Redactor) mapping(m map[string]any) (clean map[string]any, changed bool) {
+	clean = m
 	hidden := hiddenFields(m)
-	out := make(map[string]any, len(m))
-	for key, value := range m {
-		switch child, isMap := value.(map[string]any); {
-		case hidden && isMap && (key == "data" || key == "stringData" || key == "binaryData"):
-			out[key] = r.secretData(key, child)
-		case key == "metadata" && isMap:
-			out[key] = r.metadata(child, hidden)
-		case key == "kind" || key == "apiVersion":
-			out[key] = value
-		default:
-			out[key] = r.value(value)
+	for key, v := range m {
+		item, differs := r.field(key, v, hidden)
+		if !differs {
+			continue
 		}
+		if !changed {
+			clean, changed = maps.Clone(m), true
+		}
+		clean[key] = item
 	}
-	return out
+	return clean, changed
+}
+
+// field redacts one field of a map; hidden says that the map's data is secret as a whole.
+func (r *Redactor) field(key string, v any, hidden bool) (clean any, changed bool) {
+	child, isMap := v.(map[string]any)
+	switch {
+	case hidden && isMap && (key == "data" || key == "stringData" || key == "binaryData"):
+		return r.secretData(key, child), true
+	case key == "metadata" && isMap:
+		return r.metadata(child, hidden), true
+	case key == "kind" || key == "apiVersion":
+		return v, false
+	}
+	return r.value(v)
 }
 
 // hiddenFields tells whether m's data is secret as a whole: a Secret, or a ConfigMap in which Helm keeps a release.
@@ -173,7 +196,7 @@ func (r *Redactor) secretData(field string, data map[string]any) map[string]any 
 func (r *Redactor) metadata(meta map[string]any, hidden bool) map[string]any {
 	out := maps.Clone(meta)
 	if list, ok := meta["finalizers"].([]any); ok {
-		out["finalizers"] = r.list(list)
+		out["finalizers"], _ = r.list(list)
 	}
 	annotations, _ := meta["annotations"].(map[string]any)
 	if annotations == nil {
@@ -188,7 +211,7 @@ func (r *Redactor) metadata(meta map[string]any, hidden bool) map[string]any {
 		case identifies(key):
 			clean[key] = value
 		default:
-			clean[key] = r.value(value)
+			clean[key], _ = r.value(value)
 		}
 	}
 	out["annotations"] = clean
@@ -204,7 +227,8 @@ func (r *Redactor) applied(text string, hidden bool) string {
 		}
 		return r.Text(text)
 	}
-	raw, err := json.Marshal(r.value(object))
+	clean, _ := r.value(object)
+	raw, err := json.Marshal(clean)
 	if err != nil {
 		return r.hash([]byte(text))
 	}
@@ -265,7 +289,7 @@ func (r *Redactor) snapshot(s Snapshot) Snapshot {
 func (r *Redactor) objects(in []map[string]any) []map[string]any {
 	out := make([]map[string]any, len(in))
 	for i, o := range in {
-		out[i] = r.mapping(o)
+		out[i], _ = r.mapping(o)
 	}
 	return out
 }

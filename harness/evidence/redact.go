@@ -70,7 +70,8 @@ func (r *Redactor) Object(obj map[string]any) map[string]any {
 		return nil
 	}
 	r.learn(obj)
-	return r.mapping(obj)
+	clean, _ := r.mapping(obj)
+	return clean
 }
 
 // Text returns s with every known secret value replaced.
@@ -96,7 +97,8 @@ func (r *Redactor) JSON(v any) (any, error) {
 		return nil, err
 	}
 	r.learn(generic)
-	return r.value(generic), nil
+	clean, _ := r.value(generic)
+	return clean, nil
 }
 
 // hash is the text that stands for value.

@@ -7,9 +7,9 @@ type Ownership struct {
 	At        string      `json:"at,omitempty" format:"step" doc:"Judged at the end of this step; the last one if empty."`
 	Object    string      `json:"object,omitempty" format:"ref" doc:"The object, as Kind/name; every object of the release if empty."`
 	Field     string      `json:"field,omitempty" format:"path" doc:"The field, for example .spec.template.spec.containers[name=app].image; the whole object if empty."`
-	Managers  []Manager   `json:"managers,omitempty" doc:"Exactly these own the field (and with no field, exactly these appear in managedFields)."`
+	Managers  []Manager   `json:"managers,omitempty" doc:"Exactly these own the field or anything below it; a field within an atomic list or map is owned by whoever owns that. With no field: exactly these appear in managedFields."`
 	Forbidden []Manager   `json:"forbidden,omitempty" doc:"None of these owns the field or anything below it."`
-	SameAs    string      `json:"sameAs,omitempty" format:"step" doc:"Every field has the same managers as at the end of this step: none gained, none lost."`
+	SameAs    string      `json:"sameAs,omitempty" format:"step" doc:"Every field has the same managers as at the end of this step: none gained, none lost. The status is compared only if field asks for it."`
 	Allow     []Allowance `json:"allow,omitempty" doc:"Differences from sameAs that are accepted."`
 }
 
@@ -30,9 +30,9 @@ type Allowance struct {
 // ReadinessOrder states in which order objects became Current within a step.
 type ReadinessOrder struct {
 	At     string   `json:"at,omitempty" format:"step" doc:"The step; the last one if empty."`
-	Chain  []string `json:"chain,omitempty" format:"ref" doc:"Each becomes Current only after the one before it has."`
+	Chain  []string `json:"chain,omitempty" format:"ref" doc:"Each becomes Current only after those before it have, counted from when the step changed it. One that the step leaves Current and untouched counts from the start."`
 	Before []Before `json:"before,omitempty" doc:"Pairs, for orders that are no chain."`
-	From   string   `json:"from,omitempty" enum:"dependsOn,hip0025" doc:"Read the order from the objects' annotations: config.kubernetes.io/depends-on, or Helm's HIP-0025 resource groups."`
+	From   string   `json:"from,omitempty" enum:"dependsOn,hip0025" doc:"Read the order from the annotations in the newest revision's manifest: config.kubernetes.io/depends-on, or Helm's HIP-0025 resource groups."`
 }
 
 // Before is one pair of an order.
@@ -55,7 +55,7 @@ type Ledger struct {
 type Live struct {
 	At         string      `json:"at,omitempty" format:"step" doc:"Judged at the end of this step; the last one if empty."`
 	Revision   int         `json:"revision,omitempty" min:"0" doc:"The revision; the newest if 0."`
-	Ignore     []Allowance `json:"ignore,omitempty" doc:"Fields that may differ."`
+	Ignore     []Allowance `json:"ignore,omitempty" doc:"Fields that may differ; with a manager, only where it owns the field."`
 	AllowExtra []string    `json:"allowExtra,omitempty" format:"ref" doc:"Objects, as Kind/name, that may carry the release's annotations without being in the manifest."`
 	Strict     bool        `json:"strict,omitempty" doc:"List entries (containers, env, ports, volumes) that the manifest lacks are reported too."`
 }
@@ -63,15 +63,15 @@ type Live struct {
 // RecoveryTime bounds how long a step took until every workload of the release was Current again.
 type RecoveryTime struct {
 	Of  string          `json:"of" required:"true" format:"step" doc:"The step."`
-	Max metav1.Duration `json:"max" required:"true" doc:"The longest it may take, from the step's start."`
+	Max metav1.Duration `json:"max" required:"true" doc:"The longest it may take, from the step's start until every workload is Current for good, await steps that follow included."`
 }
 
 // ObjectMatch states fields of one object.
 type ObjectMatch struct {
 	At      string         `json:"at,omitempty" format:"step" doc:"Judged at the end of this step; the last one if empty."`
 	Object  string         `json:"object" required:"true" format:"ref" doc:"The object, as Kind/name."`
-	Match   map[string]any `json:"match,omitempty" doc:"A part of the object; lists match entry by entry, keyed lists by their key."`
-	Absent  bool           `json:"absent,omitempty" doc:"The object must not exist."`
+	Match   map[string]any `json:"match,omitempty" doc:"A part of the object; lists match entry by entry, keyed lists by their key. null: the field is absent. Values of Secrets cannot be matched, since the evidence holds their hashes."`
+	Absent  bool           `json:"absent,omitempty" doc:"The object must not exist, although it is known from the run: it was seen, written to or is in a manifest."`
 	SameUID string         `json:"sameUID,omitempty" format:"step" doc:"It is the very object of this step: neither deleted nor made again since."`
 }
 
