@@ -22,9 +22,9 @@ type waiter struct {
 	done chan struct{}
 }
 
-// Await returns once the condition has held for some version of the object, be it only for a moment. A reference
-// without a namespace means the scope's, or a cluster-scoped object. The object need not be in the scope, nor its kind
-// be known yet.
+// Await returns once the condition has held for some version of the object, be it only for a moment. A version that was
+// out of date when Await was called does not count. A reference without a namespace means the scope's, or a
+// cluster-scoped object. The object need not be in the scope, nor its kind be known yet.
 func (s *Subscription) Await(ctx context.Context, object ref.Ref, cond Condition) error {
 	if object.Namespace != "" && object.Namespace != s.scope.Namespace {
 		return s.awaitElsewhere(ctx, object, cond)
@@ -46,6 +46,9 @@ func (s *Subscription) awaitElsewhere(ctx context.Context, object ref.Ref, cond 
 }
 
 func (s *Subscription) await(ctx context.Context, object ref.Ref, cond Condition) error {
+	if err := s.catchUp(ctx, object); err != nil {
+		return fmt.Errorf("await %s: %w", object, err)
+	}
 	w := &waiter{object: object, cond: cond, done: make(chan struct{})}
 	if met, err := s.enlist(w); met || err != nil {
 		return err
@@ -61,6 +64,16 @@ func (s *Subscription) await(ctx context.Context, object ref.Ref, cond Condition
 		delete(s.waiters, w)
 		return fmt.Errorf("await %s (kstatus %s): %w", object, w.last, context.Cause(ctx))
 	}
+}
+
+// catchUp waits until the watches have told of every write to the object's kind that was made before.
+func (s *Subscription) catchUp(ctx context.Context, object ref.Ref) error {
+	return s.eachWatcher(ctx, func(ctx context.Context, w *watcher) error {
+		if !object.FitsKind(w.res.gvr.Group, w.res.kind) {
+			return nil
+		}
+		return s.settle(ctx, w)
+	})
 }
 
 // enlist reports whether the condition holds now, and else has it judged with every version to come.

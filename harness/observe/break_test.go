@@ -149,35 +149,84 @@ func TestExpiredWatchIsAGap(t *testing.T) {
 	}
 }
 
+// aWhile is how long a test looks on while something must not happen. Too short a time hides a fault, but never makes
+// a sound program fail.
+const aWhile = 500 * time.Millisecond
+
+// severed makes a scene in which the watch on ConfigMaps is cut off after it has told of x, labelled "old".
+func severed(t *testing.T) (*line, *scene) {
+	t.Helper()
+	l, cfg := newLine(t)
+	hub, err := observe.Start(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(hub.Close)
+	s := stageOn(t, hub)
+	s.create("configmaps", configMap("x"))
+	s.patch("configmaps", "x", label("old"))
+	s.snapshot()
+	l.sever()
+	return l, s
+}
+
 func TestSnapshotWaitsForALateWatch(t *testing.T) {
 	t.Parallel()
-	for name, write := range map[string]func(*scene){
-		"create": func(s *scene) { s.create("configmaps", configMap("late")) },
-		"update": func(s *scene) { s.patch("configmaps", "x", label("1")) },
-		"delete": func(s *scene) { s.delete("configmaps", "x") },
+	for name, tc := range map[string]struct {
+		write func(*scene)
+		want  string
+	}{
+		"create": {func(s *scene) { s.create("configmaps", configMap("late")) }, "late= x=old"},
+		"update": {func(s *scene) { s.patch("configmaps", "x", label("new")) }, "x=new"},
+		"delete": {func(s *scene) { s.delete("configmaps", "x") }, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			l, cfg := newLine(t)
-			hub, err := observe.Start(t.Context(), cfg)
-			if err != nil {
-				t.Fatal(err)
+			l, s := severed(t)
+			tc.write(s)
+			taken := make(chan string, 1)
+			go func() { taken <- labels(s.sub.Snapshot(t.Context())) }()
+			select {
+			case got := <-taken:
+				t.Errorf("a snapshot was taken without the newest write: %s", got)
+			case <-time.After(aWhile):
+				l.repair()
+				if got := <-taken; got != tc.want {
+					t.Errorf("got %s, want %s", got, tc.want)
+				}
 			}
-			t.Cleanup(hub.Close)
-			s := stageOn(t, hub)
-			s.create("configmaps", configMap("x"))
-			s.snapshot()
-			l.sever()
-			write(s)
-			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-			defer cancel()
-			_, err = s.sub.Snapshot(ctx)
-			if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "configmaps lags behind") {
-				t.Errorf("a snapshot was taken without the newest write: %v", err)
-			}
-			l.repair()
-			s.snapshot()
 		})
+	}
+}
+
+// labels renders the ConfigMaps of a snapshot that a test made.
+func labels(objects []map[string]any, err error) string {
+	if err != nil {
+		return err.Error()
+	}
+	var words []string
+	for _, o := range objects {
+		u := unstructured.Unstructured{Object: o}
+		if u.GetKind() == "ConfigMap" && u.GetName() != "kube-root-ca.crt" {
+			words = append(words, u.GetName()+"="+u.GetLabels()["n"])
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+func TestAwaitDoesNotTrustTheLastVersionSeen(t *testing.T) {
+	t.Parallel()
+	l, s := severed(t)
+	s.patch("configmaps", "x", label("new"))
+	ctx, cancel := context.WithTimeout(t.Context(), aWhile)
+	defer cancel()
+	object := ref.Ref{Kind: "ConfigMap", Name: "x"}
+	if err := s.sub.Await(ctx, object, labelled("old")); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Await took a version that was out of date: %v", err)
+	}
+	l.repair()
+	if err := s.sub.Await(t.Context(), object, labelled("new")); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -44,6 +44,9 @@ func (s *Subscription) settle(ctx context.Context, w *watcher) error {
 		return nil
 	}
 	list, err := s.hub.meta.Resource(w.res.gvr).Namespace(s.namespaceOf(w.res)).List(ctx, metav1.ListOptions{})
+	if ctx.Err() != nil {
+		return fmt.Errorf("list %s: %w", w.res, context.Cause(ctx)) // client-go does not always wrap it
+	}
 	if err != nil {
 		return ignoreGone(err)
 	}

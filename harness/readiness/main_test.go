@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -31,8 +32,20 @@ var (
 	client kubernetes.Interface
 )
 
+// kwokLeaves are goroutines that KWOK does not end with its controller.
+var kwokLeaves = []goleak.Option{
+	goleak.IgnoreAnyFunction("k8s.io/apimachinery/pkg/watch.(*Broadcaster).loop"),
+	goleak.IgnoreAnyFunction("k8s.io/client-go/tools/record.(*eventBroadcasterImpl).StartEventWatcher.func1"),
+	goleak.IgnoreAnyFunction("sigs.k8s.io/kwok/pkg/utils/queue.(*weightDelayingQueue[...]).loopWorker"),
+}
+
+// TestMain also proves that controllers leave no goroutine.
 func TestMain(m *testing.M) {
+	before := goleak.IgnoreCurrent()
 	code, err := run(m)
+	if err == nil {
+		err = goleak.Find(append(kwokLeaves, before)...)
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		code = 1
@@ -56,13 +69,10 @@ func run(m *testing.M) (code int, err error) {
 	if client, err = kubernetes.NewForConfig(config); err != nil {
 		return 0, err
 	}
-	start := time.Now()
 	for range 2 { // the second time it is there already
 		if err := readiness.Install(ctx, config); err != nil {
 			return 0, err
 		}
-		fmt.Println("install took", time.Since(start).Round(time.Millisecond))
-		start = time.Now()
 	}
 	return m.Run(), nil
 }

@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"strings"
 
-	"k8s.io/apimachinery/pkg/api/validation/path"
+	"k8s.io/apimachinery/pkg/api/validate/content"
 	"k8s.io/apimachinery/pkg/util/validation"
 )
 
@@ -50,7 +50,7 @@ func Parse(s string) (Ref, error) {
 		return Ref{}, syntax(s, "the name is missing")
 	}
 	// Names of RBAC objects may hold capitals and colons, so only what no API object may be called is refused.
-	if problems := path.IsValidPathSegmentName(r.Name); len(problems) > 0 {
+	if problems := content.IsPathSegmentName(r.Name); len(problems) > 0 {
 		return Ref{}, syntax(s, "name %q: %s", r.Name, problems[0])
 	}
 	return r, nil
