@@ -25,7 +25,7 @@ import (
 const DefaultFieldManager = "helm"
 
 // ErrPanic is wrapped by the error of an operation in which Helm panicked.
-var ErrPanic = errors.New("Helm panicked") //nolint:staticcheck // Helm is a name
+var ErrPanic = errors.New("a panic in Helm")
 
 // Target is one release on one cluster.
 type Target struct {

@@ -65,7 +65,7 @@ func TestRunNamesTheOperation(t *testing.T) {
 		want   string
 	}{
 		"an error":              {do: func(*session) error { return boom }, is: boom, want: "upgrade of release ns/shop: boom"},
-		"a panic":               {do: func(*session) error { panic("nil map") }, is: ErrPanic, want: "upgrade of release ns/shop: Helm panicked: nil map"},
+		"a panic":               {do: func(*session) error { panic("nil map") }, is: ErrPanic, want: "upgrade of release ns/shop: a panic in Helm: nil map"},
 		"a cancelled one":       {do: func(*session) error { return boom }, cancel: true, is: boom, want: "upgrade of release ns/shop was cut short: context canceled: boom"},
 		"one that says so":      {do: func(*session) error { return context.Canceled }, cancel: true, is: context.Canceled, want: "upgrade of release ns/shop was cut short: context canceled"},
 		"an error of one's own": {do: func(s *session) error { return s.cfg.KubeClient.IsReachable() }, want: "kubernetes cluster unreachable"},
