@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"sync"
 
+	"golang.org/x/sync/errgroup"
+
 	"rehearse.dev/rehearse/harness/cluster"
 	"rehearse.dev/rehearse/harness/observe"
 	"rehearse.dev/rehearse/harness/plan"
@@ -25,12 +27,23 @@ type arena struct {
 // openArena prepares a cluster. The hub watches until close, not until ctx ends: evidence of an interrupted step
 // still has to be taken.
 func openArena(ctx context.Context, c cluster.Cluster) (*arena, error) {
-	if err := readiness.Install(ctx, c.RESTConfig()); err != nil {
-		return nil, fmt.Errorf("preparing cluster %s to hold back readiness: %w", c.Name(), err)
-	}
-	hub, err := observe.Start(context.WithoutCancel(ctx), c.RESTConfig())
-	if err != nil {
-		return nil, fmt.Errorf("watching cluster %s: %w", c.Name(), err)
+	var hub *observe.Hub
+	var group errgroup.Group
+	group.Go(func() error { // takes up to a second, until the API server heeds the policy
+		if err := readiness.Install(ctx, c.RESTConfig()); err != nil {
+			return fmt.Errorf("preparing cluster %s to hold back readiness: %w", c.Name(), err)
+		}
+		return nil
+	})
+	group.Go(func() (err error) {
+		hub, err = observe.Start(context.WithoutCancel(ctx), c.RESTConfig())
+		return err
+	})
+	if err := group.Wait(); err != nil {
+		if hub != nil {
+			hub.Close()
+		}
+		return nil, err
 	}
 	return &arena{cluster: c, hub: hub}, nil
 }
