@@ -46,6 +46,8 @@ managedFields, readiness order and Helm's ledger came back as they should.`,
 		newSchemaCmd(),
 		newRunCmd(),
 		newJudgeCmd(),
+		newClusterCmd(),
+		newGCCmd(),
 	)
 	return root
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
@@ -93,7 +94,7 @@ func (c *Cluster) startAPIServer(ctx context.Context, creds *credentials, freePo
 			return err
 		}
 		c.config = creds.config(port, creds.admin)
-		if err = c.awaitStatus(ctx, "/livez", func(int) bool { return true }); !isPortTaken(err) {
+		if err = c.awaitAnswer(ctx); !isPortTaken(err) {
 			return err
 		}
 		c.processes = c.processes[:len(c.processes)-1]
@@ -104,12 +105,20 @@ func (c *Cluster) startAPIServer(ctx context.Context, creds *credentials, freePo
 	return fmt.Errorf("%s: %w, %d times in a row; is something taking all loopback ports? %w", apiserver, errPortTaken, portTries, err)
 }
 
+// awaitAnswer waits until the API server answers, or a component ends.
+func (c *Cluster) awaitAnswer(ctx context.Context) error {
+	ctx, stop := c.failFast(ctx)
+	defer stop()
+	return c.awaitStatus(ctx, "/livez", anyStatus)
+}
+
 func isPortTaken(err error) bool {
 	var ended *ComponentError
 	return errors.As(err, &ended) && ended.Component == apiserver && strings.Contains(ended.Tail, syscall.EADDRINUSE.Error())
 }
 
-// populate starts what needs an API server that answers, and waits until the cluster is ready.
+// populate starts what needs an API server that answers, and waits until the cluster is ready. The API server spends its
+// last second before /readyz waiting for a timer of its own, so that all this costs next to nothing.
 func (c *Cluster) populate(ctx context.Context, spec cluster.Spec, creds *credentials) error {
 	clients, err := newClients(c.config)
 	if err != nil {
@@ -118,30 +127,38 @@ func (c *Cluster) populate(ctx context.Context, spec cluster.Spec, creds *creden
 	if err := creds.writeKubeconfigs(c.dir, c.name, c.config.Host); err != nil {
 		return err
 	}
-	version, err := clients.admin.Discovery().ServerVersion()
+	version, err := discovery.ToServerVersionInterfaceWithContext(clients.admin.Discovery()).ServerVersionWithContext(ctx)
 	if err != nil {
 		return fmt.Errorf("ask %s for its version: %w", apiserver, err)
 	}
 	c.version = version.GitVersion
-	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error {
-		return c.awaitStatus(ctx, "/readyz", func(code int) bool { return code == http.StatusOK })
-	})
-	g.Go(func() error { return createStorageClass(ctx, clients.admin) })
-	g.Go(func() error { return c.joinNodes(ctx, spec.Nodes, clients) })
-	if err := g.Wait(); err != nil {
-		return err
-	}
 	if err := c.start(controllerManager, controllerManagerArgs()); err != nil {
 		return err
 	}
 	if err := c.start(scheduler, schedulerArgs()); err != nil {
 		return err
 	}
+	watched, stop := c.failFast(ctx)
+	defer stop()
+	g, ctx := errgroup.WithContext(watched)
+	g.Go(func() error { return c.awaitStatus(ctx, "/readyz", isOK) })
+	g.Go(func() error { return createStorageClass(ctx, clients.admin) })
+	g.Go(func() error { return c.joinNodes(ctx, spec.Nodes, clients) })
+	err = g.Wait()
+	var ended *ComponentError
+	if errors.As(context.Cause(watched), &ended) {
+		return ended // the others' errors only follow from it
+	}
+	if err != nil {
+		return err
+	}
 	return c.entry.Update(map[string]string{
 		dataState: string(Ready), dataVersion: c.version, dataKubeconfig: c.KubeconfigPath(),
 	})
 }
+
+func anyStatus(int) bool   { return true }
+func isOK(status int) bool { return status == http.StatusOK }
 
 // clients are what the boot talks to the API server with.
 type clients struct{ admin, kubelet kubernetes.Interface }
@@ -158,10 +175,8 @@ func newClients(config *rest.Config) (clients, error) {
 	return clients{admin: admin, kubelet: kubelet}, nil
 }
 
-// awaitStatus asks the API server for path until it answers with a status that will do, or until a component ends.
-func (c *Cluster) awaitStatus(ctx context.Context, path string, ok func(code int) bool) error {
-	ctx, stop := c.failFast(ctx)
-	defer stop()
+// awaitStatus asks the API server for path until it answers with a status that will do.
+func (c *Cluster) awaitStatus(ctx context.Context, path string, ok func(status int) bool) error {
 	client, err := rest.HTTPClientFor(c.config)
 	if err != nil {
 		return fmt.Errorf("make a client: %w", err)

@@ -134,6 +134,14 @@ func (c *Cluster) stop(ctx context.Context) error {
 		c.stopKubelets()
 	}
 	c.line.close()
+	if err := c.stopProcesses(ctx); err != nil {
+		return err
+	}
+	c.watchers.Wait()
+	return nil
+}
+
+func (c *Cluster) stopProcesses(ctx context.Context) error {
 	var errs []error
 	for _, p := range c.processes {
 		errs = append(errs, p.kill())
@@ -141,11 +149,7 @@ func (c *Cluster) stop(ctx context.Context) error {
 	for _, p := range c.processes {
 		errs = append(errs, p.wait(ctx))
 	}
-	if err := errors.Join(errs...); err != nil {
-		return err
-	}
-	c.watchers.Wait()
-	return nil
+	return errors.Join(errs...)
 }
 
 // remove removes the cluster's folder and then its journal record.

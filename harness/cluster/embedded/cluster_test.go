@@ -41,7 +41,7 @@ func TestTwoAtOnce(t *testing.T) {
 	if one == nil || two == nil {
 		t.FailNow()
 	}
-	if _, err := p.Create(t.Context(), cluster.Spec{Name: "one"}); !errors.Is(err, journal.ErrExists) {
+	if _, err := p.Create(t.Context(), cluster.Spec{Name: "one"}); !errors.Is(err, ErrNameTaken) {
 		t.Errorf("a second cluster of the same name: %v", err)
 	}
 	checkOffers(t, one)
@@ -277,7 +277,7 @@ func TestBadBinary(t *testing.T) {
 		"a folder":       {dir, "not an executable file"},
 		"not executable": {write("text", "text", 0o644), "not an executable file"},
 		"not a program":  {write("garbage", "\x7fELF and then nothing", 0o755), "a kube binary for this machine?"},
-		"ends at once":   {write("quitter", "#!/bin/sh\necho oh dear >&2\nexit 7\n", 0o755), "etcd ended: exit status 7; the end of its log:\noh dear"},
+		"ends at once":   {write("quitter", "#!/bin/sh\necho oh dear >&2\nexit 7\n", 0o755), " ended: exit status 7; the end of its log:\noh dear"},
 		"only etcd works": {write("lazy", "#!/bin/sh\n[ $1 = etcd ] && exec sleep 60\necho no such component; exit 2\n", 0o755),
 			"kube-apiserver ended: exit status 2"},
 	} {
@@ -294,6 +294,25 @@ func TestBadBinary(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestNameOfTheDead makes a cluster of the name of one that a killed process left.
+func TestNameOfTheDead(t *testing.T) {
+	t.Parallel()
+	p := New(WithKubeBinary("/bin/false"), WithStateRoot(t.TempDir()), WithDataRoot(t.TempDir()))
+	left := filepath.Join(p.dataRoot, "rehearse-left")
+	if out, err := helper(t, "abandon", p.stateRoot, "taken", left).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	_, err := p.Create(t.Context(), cluster.Spec{Name: "taken"})
+	var ended *ComponentError
+	if !errors.As(err, &ended) { // it got as far as starting /bin/false
+		t.Errorf("error: %v", err)
+	}
+	if _, err := os.Stat(left); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("what was left is still there: %v", err)
+	}
+	checkNothingLeft(t, p)
 }
 
 // TestBadSpec asks for clusters that cannot be.

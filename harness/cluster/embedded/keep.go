@@ -15,8 +15,10 @@ import (
 	"rehearse.dev/rehearse/harness/cluster/journal"
 )
 
-// Reasons why a cluster cannot be attached to, or taken down.
+// Reasons why a cluster cannot be made, attached to, or taken down.
 var (
+	// ErrNameTaken means that there is a cluster of that name.
+	ErrNameTaken = errors.New("there is a cluster of this name")
 	// ErrUnknown means that there is no cluster of that name.
 	ErrUnknown = errors.New("no such cluster")
 	// ErrNotReady means that the cluster is there but cannot be used.
@@ -128,21 +130,41 @@ func (p *Provider) Down(ctx context.Context, name string) error {
 	if err := endKeeper(ctx, info.owner); err != nil {
 		return fmt.Errorf("down %s: %w", name, err)
 	}
-	j, err := journal.Open(p.stateRoot)
-	if err != nil {
+	// A keeper that ended in good order has left nothing.
+	if err := p.reclaim(ctx, info); err != nil {
 		return fmt.Errorf("down %s: %w", name, err)
 	}
-	// A keeper that ended in good order has left nothing.
+	return nil
+}
+
+// reclaim removes what a process that is gone left of a cluster.
+func (p *Provider) reclaim(ctx context.Context, info Info) error {
+	j, err := journal.Open(p.stateRoot)
+	if err != nil {
+		return err
+	}
 	report, err := j.Collect(ctx, []journal.Undo{Undo()}, journal.CollectOptions{Only: func(r journal.Record) bool {
-		return isOurs(r) && r.ID == name && r.Owner == info.owner
+		return isOurs(r) && r.ID == info.Name && r.Owner == info.owner
 	}})
 	for _, failed := range report.Failed {
 		err = errors.Join(err, failed.Err)
 	}
-	if err != nil {
-		return fmt.Errorf("down %s: %w", name, err)
+	return err
+}
+
+// makeWay frees the name of a cluster if its process is gone.
+func (p *Provider) makeWay(ctx context.Context, name string) error {
+	info, err := p.find(name)
+	if errors.Is(err, ErrUnknown) {
+		return nil // it has just gone
 	}
-	return nil
+	if err != nil {
+		return err
+	}
+	if info.State != Dead {
+		return fmt.Errorf("%w: it is %s and belongs to process %d (rehearse cluster list)", ErrNameTaken, info.State, info.PID)
+	}
+	return p.reclaim(ctx, info)
 }
 
 // endKeeper asks the process to end, and kills it if it takes too long.

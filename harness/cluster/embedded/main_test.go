@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -39,14 +40,21 @@ func TestMain(m *testing.M) {
 	)
 }
 
-// help plays a helper: "keep STATE-ROOT NAME" keeps a cluster, "dial SOCKET" connects to a socket, and
-// "build STATE-ROOT CACHE GO" builds kube with a go command.
+// help plays a helper: "keep STATE-ROOT NAME" keeps a cluster, "abandon STATE-ROOT NAME DIR" leaves a record of one and its
+// folder, "dial SOCKET" connects to a socket, and "build STATE-ROOT CACHE GO" builds kube with a go command.
 func help(args []string) error {
 	switch args[0] {
 	case "keep":
 		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 		defer stop()
 		return New(WithStateRoot(args[1])).ServeKeeper(ctx, cluster.Spec{Name: args[2], Nodes: 1})
+	case "abandon":
+		j, err := journal.Open(args[1])
+		if err != nil {
+			return err
+		}
+		_, err = j.Begin(JournalKind, args[2], map[string]string{dataProvider: providerName, dataDir: args[3], dataNodes: "1"})
+		return errors.Join(err, os.Mkdir(args[3], 0o700))
 	case "dial":
 		conn, err := net.Dial("unix", args[1])
 		if err != nil {

@@ -14,8 +14,6 @@ import (
 
 // joinNodes starts the simulated kubelets, registers the nodes and waits until they are Ready.
 func (c *Cluster) joinNodes(ctx context.Context, nodes int, clients clients) error {
-	ctx, stop := c.failFast(ctx)
-	defer stop()
 	var err error
 	if c.kubeletLog, err = os.OpenFile(filepath.Join(logsPath(c.dir), kubeletLog), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600); err != nil {
 		return fmt.Errorf("simulated kubelets: %w", err)

@@ -85,7 +85,7 @@ func (p *Provider) create(ctx context.Context, spec cluster.Spec, more ...map[st
 	if err != nil {
 		return fail(err)
 	}
-	c, err := p.begin(spec, kube, more)
+	c, err := p.begin(ctx, spec, kube, more)
 	if err != nil {
 		return fail(err)
 	}
@@ -97,20 +97,16 @@ func (p *Provider) create(ctx context.Context, spec cluster.Spec, more ...map[st
 	return c, nil
 }
 
-// begin notes in the journal what is about to be made.
-func (p *Provider) begin(spec cluster.Spec, kube string, more []map[string]string) (*Cluster, error) {
+// begin notes in the journal what is about to be made. What a killed process left of a cluster of that name is removed.
+func (p *Provider) begin(ctx context.Context, spec cluster.Spec, kube string, more []map[string]string) (*Cluster, error) {
 	j, err := journal.Open(p.stateRoot)
 	if err != nil {
 		return nil, err
 	}
-	root := p.dataRoot
-	if root == "" {
-		root = dataRoot()
-	}
-	if root, err = filepath.Abs(root); err != nil {
+	dir, err := p.newDir()
+	if err != nil {
 		return nil, err
 	}
-	dir := filepath.Join(root, journal.DirPrefix+randomHex(6))
 	data := map[string]string{
 		dataProvider: providerName, dataDir: dir, dataState: string(Starting), dataNodes: strconv.Itoa(spec.Nodes),
 	}
@@ -119,12 +115,24 @@ func (p *Provider) begin(spec cluster.Spec, kube string, more []map[string]strin
 	}
 	entry, err := j.Begin(JournalKind, spec.Name, data)
 	if errors.Is(err, journal.ErrExists) {
-		return nil, fmt.Errorf("there is one of this name (rehearse cluster list), or what a killed run left of one (rehearse gc): %w", err)
+		if err := p.makeWay(ctx, spec.Name); err != nil {
+			return nil, err
+		}
+		entry, err = j.Begin(JournalKind, spec.Name, data)
 	}
 	if err != nil {
 		return nil, err
 	}
 	return &Cluster{name: spec.Name, dir: dir, kube: kube, entry: entry, ending: make(chan struct{}), died: make(chan struct{})}, nil
+}
+
+// newDir chooses a folder for a cluster. It does not exist yet.
+func (p *Provider) newDir() (string, error) {
+	root := p.dataRoot
+	if root == "" {
+		root = dataRoot()
+	}
+	return filepath.Abs(filepath.Join(root, journal.DirPrefix+randomHex(6)))
 }
 
 // deleteTimeout bounds the clean-up after a failed boot.

@@ -1,0 +1,240 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"rehearse.dev/rehearse/harness/cluster"
+	"rehearse.dev/rehearse/harness/cluster/embedded"
+)
+
+// defaultClusterName is the name of a kept cluster that is given none.
+const defaultClusterName = "rehearse"
+
+func newClusterCmd() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "cluster",
+		Short: "Keep an embedded cluster for a work day",
+		Long: `Cluster keeps embedded clusters in processes of their own, so that runs need not boot one each time
+(rehearse run --cluster NAME) and so that kubectl and helm can be tried on one.
+
+A kept cluster lasts until rehearse cluster down, or until the machine stops. Its data is in memory.`,
+		Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			return usageError(errors.New("cluster: say up, list, down or prepare (rehearse cluster --help)"))
+		},
+	}
+	cmd.AddCommand(newClusterUpCmd(), newClusterListCmd(), newClusterDownCmd(), newClusterPrepareCmd(), newClusterKeepCmd())
+	return cmd
+}
+
+func newClusterUpCmd() *cobra.Command {
+	var flags keepFlags
+	var output string
+	cmd := &cobra.Command{
+		Use:   "up",
+		Short: "Boot a cluster and keep it",
+		Example: `  rehearse cluster up
+  eval "$(rehearse cluster up --name two --nodes 5)" && kubectl get nodes`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			asJSON, err := wantsJSON(output)
+			if err != nil {
+				return usageError(err)
+			}
+			self, err := os.Executable()
+			if err != nil {
+				return harnessError(fmt.Errorf("cluster up: find this program: %w", err))
+			}
+			info, err := embedded.Spawn(cmd.Context(), append([]string{self, "cluster", "keep"}, flags.args()...), func(phase string) {
+				fmt.Fprintln(cmd.ErrOrStderr(), phase)
+			})
+			if err != nil {
+				return harnessError(fmt.Errorf("cluster up: %w", err))
+			}
+			if asJSON {
+				return printJSON(cmd.OutOrStdout(), info)
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "export KUBECONFIG=%s\n", info.Kubeconfig)
+			return err
+		},
+	}
+	flags.register(cmd)
+	outputFlag(cmd, &output)
+	return cmd
+}
+
+// newClusterKeepCmd is what cluster up runs in the background.
+func newClusterKeepCmd() *cobra.Command {
+	var flags keepFlags
+	cmd := &cobra.Command{
+		Use:    "keep",
+		Short:  "Keep a cluster until ended (cluster up runs this)",
+		Hidden: true,
+		Args:   cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			provider := embedded.New(embedded.WithKubeBinary(flags.kubeBin))
+			if err := provider.ServeKeeper(cmd.Context(), cluster.Spec{Name: flags.name, Nodes: flags.nodes}); err != nil {
+				return harnessError(err)
+			}
+			return nil
+		},
+	}
+	flags.register(cmd)
+	return cmd
+}
+
+// keepFlags are shared by up and keep, of which one passes them to the other.
+type keepFlags struct {
+	name    string
+	nodes   int
+	kubeBin string
+}
+
+func (f *keepFlags) register(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVar(&f.name, "name", defaultClusterName, "name of the cluster")
+	flags.IntVar(&f.nodes, "nodes", 3, "number of simulated nodes")
+	flags.StringVar(&f.kubeBin, "kube-bin", "", "control-plane binary to use instead of building one (also "+embedded.EnvKubeBinary+")")
+}
+
+func (f *keepFlags) args() []string {
+	return []string{"--name=" + f.name, "--nodes=" + strconv.Itoa(f.nodes), "--kube-bin=" + f.kubeBin}
+}
+
+func newClusterListCmd() *cobra.Command {
+	var output string
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List embedded clusters, those of runs included",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			asJSON, err := wantsJSON(output)
+			if err != nil {
+				return usageError(err)
+			}
+			infos, err := embedded.New().List()
+			if err != nil {
+				return harnessError(fmt.Errorf("cluster list: %w", err))
+			}
+			if asJSON {
+				return printJSON(cmd.OutOrStdout(), append([]embedded.Info{}, infos...))
+			}
+			return printClusters(cmd.OutOrStdout(), infos, time.Now())
+		},
+	}
+	outputFlag(cmd, &output)
+	return cmd
+}
+
+func printClusters(w io.Writer, infos []embedded.Info, now time.Time) error {
+	if len(infos) == 0 {
+		_, err := fmt.Fprintln(w, "no clusters (rehearse cluster up makes one)")
+		return err
+	}
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "NAME\tSTATE\tKEPT\tAGE\tVERSION\tNODES\tPID\tKUBECONFIG")
+	for _, i := range infos {
+		fmt.Fprintf(table, "%s\t%s\t%t\t%s\t%s\t%d\t%d\t%s\n",
+			i.Name, i.State, i.Kept, now.Sub(i.Began).Round(time.Second), orDash(i.Version), i.Nodes, i.PID, orDash(i.Kubeconfig))
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	for _, i := range infos {
+		if i.Cause != "" {
+			fmt.Fprintf(w, "\n%s is broken: %s\n", i.Name, i.Cause)
+		}
+	}
+	return nil
+}
+
+func orDash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}
+
+func newClusterDownCmd() *cobra.Command {
+	var all bool
+	cmd := &cobra.Command{
+		Use:   "down [NAME...]",
+		Short: "Delete kept clusters",
+		Long: `Down deletes kept clusters and all that belongs to them: those named, the only one there is, or with --all every one.
+It also removes what is left of one whose process was killed.`,
+		RunE: func(cmd *cobra.Command, names []string) error {
+			provider := embedded.New()
+			names, err := namesToEnd(provider, names, all)
+			if err != nil {
+				return err
+			}
+			var errs []error
+			for _, name := range names {
+				if err := provider.Down(cmd.Context(), name); err != nil {
+					errs = append(errs, err)
+					continue
+				}
+				fmt.Fprintf(cmd.OutOrStdout(), "%s is gone\n", name)
+			}
+			if err := errors.Join(errs...); err != nil {
+				return harnessError(fmt.Errorf("cluster %w", err))
+			}
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&all, "all", false, "every kept cluster")
+	return cmd
+}
+
+// namesToEnd resolves what down was asked to end.
+func namesToEnd(provider *embedded.Provider, names []string, all bool) ([]string, error) {
+	if len(names) > 0 && all {
+		return nil, usageError(errors.New("cluster down: --all and names exclude each other"))
+	}
+	if len(names) > 0 {
+		return names, nil
+	}
+	infos, err := provider.List()
+	if err != nil {
+		return nil, harnessError(fmt.Errorf("cluster down: %w", err))
+	}
+	var kept []string
+	for _, i := range infos {
+		if i.Kept && i.State != embedded.Foreign {
+			kept = append(kept, i.Name)
+		}
+	}
+	if len(kept) == 0 && !all {
+		return nil, usageError(errors.New("cluster down: there is no kept cluster"))
+	}
+	if len(kept) > 1 && !all {
+		return nil, usageError(fmt.Errorf("cluster down: there are several, %q; name one or say --all", kept))
+	}
+	return kept, nil
+}
+
+func newClusterPrepareCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:   "prepare",
+		Short: "Build the control plane if need be, and print where it is",
+		Long: `Prepare builds the binary that embedded clusters run, unless the cache has it, and prints its path. Runs do the same
+when they need it; a CI job or an image may want it done beforehand. ` + embedded.EnvKubeBinary + ` and ` + embedded.EnvCacheDir + ` are obeyed.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			path, err := embedded.EnsureKube(cmd.Context(), func(phase string) { fmt.Fprintln(cmd.ErrOrStderr(), phase) })
+			if err != nil {
+				return harnessError(fmt.Errorf("cluster prepare: %w", err))
+			}
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), path)
+			return err
+		},
+	}
+}

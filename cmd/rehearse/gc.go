@@ -1,0 +1,109 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"rehearse.dev/rehearse/harness/cluster/embedded"
+	"rehearse.dev/rehearse/harness/cluster/journal"
+	"rehearse.dev/rehearse/harness/runner"
+	"rehearse.dev/rehearse/harness/verdict"
+)
+
+func newGCCmd() *cobra.Command {
+	var opts journal.CollectOptions
+	var output string
+	cmd := &cobra.Command{
+		Use:   "gc",
+		Short: "Remove what killed runs left behind",
+		Long: `Gc removes what runs that were killed left behind: clusters, processes, folders, and namespaces on clusters that
+outlived them. What belongs to a run or a kept cluster that still lives is left alone.
+
+Exit codes: 0 nothing is left, 2 usage, 3 the journal cannot be read, 5 something could not be removed.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			asJSON, err := wantsJSON(output)
+			if err != nil {
+				return usageError(err)
+			}
+			j, err := journal.Open("")
+			if err != nil {
+				return harnessError(fmt.Errorf("gc: %w", err))
+			}
+			report, err := j.Collect(cmd.Context(), undoAll(), opts)
+			if err != nil {
+				return harnessError(fmt.Errorf("gc: %w", err))
+			}
+			if asJSON {
+				err = printJSON(cmd.OutOrStdout(), toGCReport(report, opts.DryRun))
+			} else {
+				err = printGC(cmd.OutOrStdout(), report, opts.DryRun)
+			}
+			if err == nil && len(report.Failed) > 0 {
+				return &exitError{code: verdict.ExitCleanupIncomplete, err: fmt.Errorf("gc: %d things could not be removed", len(report.Failed))}
+			}
+			return err
+		},
+	}
+	cmd.Flags().BoolVar(&opts.DryRun, "dry-run", false, "say what would be removed, and remove nothing")
+	outputFlag(cmd, &output)
+	return cmd
+}
+
+// undoAll says how everything is removed, in the one order that is safe: what runs, then clusters, then folders.
+// Namespaces come last, because those of an embedded cluster are gone with its folder.
+func undoAll() []journal.Undo {
+	return []journal.Undo{journal.UndoProcess(), embedded.Undo(), journal.UndoDir(), runner.Undo()}
+}
+
+// gcReport is what gc prints as JSON.
+type gcReport struct {
+	DryRun  bool             `json:"dryRun"`
+	Removed []journal.Record `json:"removed"`
+	Failed  []gcFailure      `json:"failed"`
+	Kept    []journal.Record `json:"kept"`
+	Foreign []journal.Record `json:"foreign"`
+}
+
+type gcFailure struct {
+	journal.Record
+	Error string `json:"error"`
+}
+
+func toGCReport(r journal.Report, dryRun bool) gcReport {
+	report := gcReport{
+		DryRun:  dryRun,
+		Removed: append([]journal.Record{}, r.Removed...),
+		Failed:  []gcFailure{},
+		Kept:    append([]journal.Record{}, r.Kept...),
+		Foreign: append([]journal.Record{}, r.Foreign...),
+	}
+	for _, f := range r.Failed {
+		report.Failed = append(report.Failed, gcFailure{Record: f.Record, Error: f.Err.Error()})
+	}
+	return report
+}
+
+func printGC(w io.Writer, r journal.Report, dryRun bool) error {
+	verb := "removed"
+	if dryRun {
+		verb = "would remove"
+	}
+	line := func(what string, r journal.Record, why string) {
+		fmt.Fprintf(w, "%s %s %s (process %d, %s)%s\n", what, r.Kind, r.ID, r.Owner.PID, r.Began.Format(time.DateTime), why)
+	}
+	for _, record := range r.Removed {
+		line(verb, record, "")
+	}
+	for _, failed := range r.Failed {
+		line("cannot remove", failed.Record, ": "+failed.Err.Error())
+	}
+	for _, record := range r.Foreign {
+		line("left", record, ": it belongs to another machine or container, "+record.Owner.Host)
+	}
+	_, err := fmt.Fprintf(w, "%s %d, failed %d, in use %d\n", verb, len(r.Removed), len(r.Failed), len(r.Kept))
+	return err
+}
