@@ -121,7 +121,9 @@ func TestJudgeSteps(t *testing.T) {
 	}{
 		{"all well", nil, 0, []outcome{{"v1", passed, ""}, {"scaled", passed, ""}, {"v2", passed, ""}, {"back", passed, ""}}},
 		{
-			"mismatch", edits{"scaled": func(s *story) { s.result.Mismatch = "expected success, got a conflict" }}, 1,
+			"mismatch",
+			edits{"scaled": func(s *story) { s.result.Mismatch = "expected success, got a conflict" }},
+			1,
 			[]outcome{
 				{"v1", passed, ""},
 				{"scaled", failed, "expected success, got a conflict"},
@@ -130,15 +132,21 @@ func TestJudgeSteps(t *testing.T) {
 			},
 		},
 		{
-			"harness error", edits{"v2": func(s *story) { s.result.Errored, s.result.Error = true, "etcd is gone" }}, 0,
+			"harness error",
+			edits{"v2": func(s *story) { s.result.Errored, s.result.Error = true, "etcd is gone" }},
+			0,
 			[]outcome{{"v1", passed, ""}, {"scaled", passed, ""}, {"v2", verdict.Errored, "etcd is gone"}, {"back", verdict.Skipped, `step "v2" ended the run`}},
 		},
 		{
-			"harness error without a text", edits{"back": func(s *story) { s.result.Errored = true }}, 0,
+			"harness error without a text",
+			edits{"back": func(s *story) { s.result.Errored = true }},
+			0,
 			[]outcome{{"v1", passed, ""}, {"scaled", passed, ""}, {"v2", passed, ""}, {"back", verdict.Errored, "the harness failed without saying why"}},
 		},
 		{
-			"killed", edits{"v2": func(s *story) { s.killed = true }}, 0,
+			"killed",
+			edits{"v2": func(s *story) { s.killed = true }},
+			0,
 			[]outcome{
 				{"v1", passed, ""},
 				{"scaled", passed, ""},

@@ -19,8 +19,15 @@ type kindOfList struct {
 
 // mergeKeys are the keys of lists that nobody owns yet, most telling first.
 var mergeKeys = [][]string{
-	{"name"}, {"containerPort", "protocol"}, {"port", "protocol"}, {"mountPath"}, {"devicePath"}, {"ip"}, {"type"},
-	{"topologyKey", "whenUnsatisfiable"}, {"uid"},
+	{"name"},
+	{"containerPort", "protocol"},
+	{"port", "protocol"},
+	{"mountPath"},
+	{"devicePath"},
+	{"ip"},
+	{"type"},
+	{"topologyKey", "whenUnsatisfiable"},
+	{"uid"},
 }
 
 // listKind asks managedFields first, since the API server writes there which lists it merges and by which keys; one

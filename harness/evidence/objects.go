@@ -33,11 +33,15 @@ func (r *Redactor) learnMap(m map[string]any) {
 	}
 	for key, value := range m {
 		meta, isMap := value.(map[string]any)
-		if key == "metadata" && isMap {
+		image, isText := value.(string)
+		switch {
+		case key == "metadata" && isMap:
 			r.learnMetadata(meta)
-			continue
+		case key == "image" && isText:
+			r.name(image)
+		default:
+			r.learn(value)
 		}
-		r.learn(value)
 	}
 }
 
@@ -151,12 +155,13 @@ func (r *Redactor) mapping(m map[string]any) (clean map[string]any, changed bool
 // field redacts one field of a map; hidden says that the map's data is secret as a whole.
 func (r *Redactor) field(key string, v any, hidden bool) (clean any, changed bool) {
 	child, isMap := v.(map[string]any)
+	_, isText := v.(string)
 	switch {
 	case hidden && isMap && (key == "data" || key == "stringData" || key == "binaryData"):
 		return r.secretData(key, child), true
 	case key == "metadata" && isMap:
 		return r.metadata(child, hidden), true
-	case key == "kind" || key == "apiVersion":
+	case isText && (key == "kind" || key == "apiVersion" || key == "image"):
 		return v, false
 	}
 	return r.value(v)

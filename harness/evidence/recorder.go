@@ -91,21 +91,11 @@ func (r *Recorder) open() error {
 // Now is the time on the bundle's clock.
 func (r *Recorder) Now() time.Duration { return r.clock() }
 
-// Dir is the bundle's folder.
-func (r *Recorder) Dir() string { return r.dir }
-
 // SetStep names the step under way; events recorded from now on carry it. Empty means that none is.
 func (r *Recorder) SetStep(name string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.step = name
-}
-
-// Step is the step under way.
-func (r *Recorder) Step() string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.step
 }
 
 // Record fills in Seq, At and Step, redacts the payload and appends e to the timeline. It returns Seq, or 0 once the

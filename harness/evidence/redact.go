@@ -33,8 +33,8 @@ const minLine = 20
 // replaced wherever they occur verbatim, quoted or as base64. It is safe for concurrent use.
 //
 // Two things are left as they are, or the evidence could not be read: what identifies an object (name, namespace,
-// kind, labels, ownerReferences, managedFields), and a value that is also such a name or a word of one, such as the
-// user name postgres beside a StatefulSet shop-postgres.
+// kind, labels, ownerReferences, managedFields) or names an image, and a value that is also such a name or a word of
+// one, such as the user name postgres beside a StatefulSet shop-postgres.
 type Redactor struct {
 	key []byte
 
@@ -184,7 +184,7 @@ func (r *Redactor) name(s string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.names[s] = true
-	words := strings.FieldsFunc(s, func(c rune) bool { return strings.ContainsRune("-./_:", c) })
+	words := strings.FieldsFunc(s, func(c rune) bool { return strings.ContainsRune("-./_:@", c) })
 	for _, word := range words {
 		r.names[word] = true
 	}

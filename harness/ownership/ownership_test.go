@@ -296,7 +296,9 @@ func TestBlame(t *testing.T) {
 		},
 		{"deletion", life, "", 0, `since step "end" (+11s)`, `since step "end" (+11s)`},
 		{
-			"there from the beginning", []version{{"", evidence.Initial, 2, "helm"}}, ".spec.replicas", 0,
+			"there from the beginning",
+			[]version{{"", evidence.Initial, 2, "helm"}},
+			".spec.replicas", 0,
 			"since before the first step (+1s)", "since before the first step (+1s)",
 		},
 	} {
