@@ -31,6 +31,7 @@ type Recorder struct {
 	step      string
 	err       error
 	closed    bool
+	files     []string // written by WriteFile
 	timeline  *os.File
 	objects   *os.File
 	snapshots *os.File
@@ -146,13 +147,34 @@ func (r *Recorder) Snapshot(s Snapshot) error {
 	return r.err
 }
 
-// WriteFile is the function WriteFile into the bundle's folder, redacted with all that is known by now.
+// WriteFile is the function WriteFile into the bundle's folder, redacted with all that is known by now; Close redacts
+// the file again, with all that is known by then.
 func (r *Recorder) WriteFile(name string, v any) error {
+	r.mu.Lock()
+	r.files = append(r.files, name)
+	r.mu.Unlock()
+	return r.writeFile(name, v)
+}
+
+func (r *Recorder) writeFile(name string, v any) error {
 	clean, err := r.redact.JSON(v)
 	if err != nil {
 		return fmt.Errorf("write %s: %w", name, err)
 	}
 	return WriteFile(r.dir, name, clean)
+}
+
+// redactFiles hides in the files of WriteFile what was learned after they had been written.
+func (r *Recorder) redactFiles() error {
+	var errs []error
+	for _, name := range r.files {
+		data, err := os.ReadFile(filepath.Join(r.dir, name))
+		if err == nil {
+			err = r.writeFile(name, json.RawMessage(data))
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
 }
 
 // Err is the first error that kept evidence from being written; nothing is written after it.
@@ -162,7 +184,7 @@ func (r *Recorder) Err() error {
 	return r.err
 }
 
-// Close ends the recording and returns Err. It may be called again.
+// Close ends the recording, redacts the files of WriteFile once more and returns Err. It may be called again.
 func (r *Recorder) Close() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -170,7 +192,7 @@ func (r *Recorder) Close() error {
 		return r.err
 	}
 	r.closed = true
-	if err := r.closeFiles(); err != nil {
+	if err := errors.Join(r.closeFiles(), r.redactFiles()); err != nil {
 		r.fail(err)
 	}
 	return r.err

@@ -31,6 +31,10 @@ func TestNoSecretIsWritten(t *testing.T) {
 	live["metadata"].(map[string]any)["annotations"] = map[string]any{
 		"kubectl.kubernetes.io/last-applied-configuration": lastApplied, "note": password,
 	}
+	// This is written before the value is known to be secret.
+	if err := r.WriteFile("early.json", map[string]any{"values": map[string]any{"password": password, "n": 1 << 60}}); err != nil {
+		t.Fatal(err)
+	}
 	before := mustJSON(t, live)
 	r.Object(evidence.ObjectVersion{}, live)
 	if after := mustJSON(t, live); after != before {
@@ -76,7 +80,7 @@ func TestNoSecretIsWritten(t *testing.T) {
 	if err := r.Close(); err != nil {
 		t.Fatal(err)
 	}
-	for _, file := range []string{evidence.VariantFile, evidence.TimelineFile, evidence.ObjectsFile, evidence.SnapshotsFile, "plan.json"} {
+	for _, file := range []string{evidence.VariantFile, evidence.TimelineFile, evidence.ObjectsFile, evidence.SnapshotsFile, "plan.json", "early.json"} {
 		data, err := os.ReadFile(filepath.Join(dir, file))
 		if err != nil {
 			t.Fatal(err)
