@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"rehearse.dev/rehearse/harness/runner"
 	"rehearse.dev/rehearse/harness/schema"
 )
 
@@ -23,7 +24,7 @@ actor or assertion with an example. Without arguments it lists what there is to 
 		ValidArgs: schema.Topics(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			args = append(args, "", "") // absent ones are empty
-			text, err := schema.Explain(catalog().Registries(), args[0], args[1])
+			text, err := schema.Explain(runner.Catalog().Registries(), args[0], args[1])
 			if err != nil {
 				return usageError(err)
 			}

@@ -60,7 +60,7 @@ func (f *judgeFlags) judge(stdout, stderr io.Writer, dir string) error {
 	if err != nil {
 		return tellMistakes(stderr, err)
 	}
-	out, err := runner.Rejudge(dir, catalog(), instead)
+	out, err := runner.Rejudge(dir, runner.Catalog(), instead)
 	if err != nil {
 		return usageError(fmt.Errorf("judging %s: %w", dir, err))
 	}
@@ -79,7 +79,7 @@ func (f *judgeFlags) assertions() (map[string][]v1alpha1.Assertion, error) {
 	if len(f.with) == 0 {
 		return nil, nil
 	}
-	files, err := scenario.Load(f.with, catalog())
+	files, err := scenario.Load(f.with, runner.Catalog())
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"rehearse.dev/rehearse/harness/plan"
+	"rehearse.dev/rehearse/harness/runner"
 	"rehearse.dev/rehearse/harness/scenario"
 )
 
@@ -45,7 +46,7 @@ Exit codes: 0 shown, 2 usage or an invalid file.`,
 }
 
 func compilePlans(paths []string) ([]plan.Plan, error) {
-	files, err := scenario.Load(paths, catalog())
+	files, err := scenario.Load(paths, runner.Catalog())
 	if err != nil {
 		return nil, err
 	}

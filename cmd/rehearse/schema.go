@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"rehearse.dev/rehearse/harness/runner"
 	"rehearse.dev/rehearse/harness/schema"
 )
 
@@ -19,7 +20,7 @@ It says what may stand where. What it cannot say (names, references, files) rehe
 		Example: `  rehearse schema > scenario.v1alpha1.json`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			data, err := schema.JSON(catalog().Registries())
+			data, err := schema.JSON(runner.Catalog().Registries())
 			if err != nil {
 				return harnessError(err)
 			}

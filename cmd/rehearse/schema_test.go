@@ -24,7 +24,7 @@ const (
 // TestSchemaFileIsCurrent: -update writes it anew, as does rehearse schema.
 func TestSchemaFileIsCurrent(t *testing.T) {
 	t.Parallel()
-	got, err := schema.JSON(catalog().Registries())
+	got, err := schema.JSON(runner.Catalog().Registries())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +45,7 @@ func TestSchemaFileIsCurrent(t *testing.T) {
 // part compiles the schema, or one of its definitions.
 func part(t *testing.T, fragment string) *jsonschema.Schema {
 	t.Helper()
-	data, err := schema.JSON(catalog().Registries())
+	data, err := schema.JSON(runner.Catalog().Registries())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +82,7 @@ func checkYAML(t *testing.T, s *jsonschema.Schema, text []byte) {
 // TestScenariosAreValid: every scenario that the program brings loads, and fits the schema.
 func TestScenariosAreValid(t *testing.T) {
 	t.Parallel()
-	files, err := scenario.Load([]string{scenarios}, catalog())
+	files, err := scenario.Load([]string{scenarios}, runner.Catalog())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,7 +121,7 @@ func (e examples) first() v1alpha1.Choice {
 // TestExamplesAreValid: the example of every registry entry decodes into that entry, and fits the schema.
 func TestExamplesAreValid(t *testing.T) {
 	t.Parallel()
-	c := catalog()
+	c := runner.Catalog()
 	for list, infos := range map[string][]registry.Info{"steps": c.Operations, "actors": c.Actors, "assert": c.Assertions} {
 		s := part(t, "#/$defs/Spec/properties/"+list)
 		for _, info := range infos {

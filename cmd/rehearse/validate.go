@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"rehearse.dev/rehearse/harness/runner"
 	"rehearse.dev/rehearse/harness/scenario"
 	"rehearse.dev/rehearse/harness/verdict"
 )
@@ -31,7 +32,7 @@ No cluster is needed. Exit codes: 0 all are valid, 2 there are mistakes.`,
 			if err != nil {
 				return usageError(err)
 			}
-			files, err := scenario.Load(args, catalog())
+			files, err := scenario.Load(args, runner.Catalog())
 			if asJSON {
 				return reportJSON(cmd.OutOrStdout(), files, err)
 			}

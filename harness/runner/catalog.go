@@ -1,16 +1,15 @@
-package main
+package runner
 
 import (
 	"rehearse.dev/rehearse/harness/actor"
 	"rehearse.dev/rehearse/harness/assert"
-	"rehearse.dev/rehearse/harness/runner"
 	"rehearse.dev/rehearse/harness/scenario"
 )
 
-// catalog lists what a scenario can name: the registries, without their code.
-func catalog() scenario.Catalog {
+// Catalog lists what a scenario can name: the registries, without their code.
+func Catalog() scenario.Catalog {
 	return scenario.Catalog{
-		Operations: runner.Operations().Infos(),
+		Operations: Operations().Infos(),
 		Actors:     actor.Registry().Infos(),
 		Assertions: assert.Registry().Infos(),
 	}

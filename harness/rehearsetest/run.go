@@ -1,0 +1,132 @@
+// Package rehearsetest runs scenarios inside `go test`: by themselves, or as features of sigs.k8s.io/e2e-framework. It
+// is the one package outside tests that knows package testing.
+package rehearsetest
+
+import (
+	"context"
+	"crypto/rand"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"rehearse.dev/rehearse/harness/cluster"
+	"rehearse.dev/rehearse/harness/cluster/embedded"
+	"rehearse.dev/rehearse/harness/cluster/journal"
+	"rehearse.dev/rehearse/harness/plan"
+	"rehearse.dev/rehearse/harness/runner"
+	"rehearse.dev/rehearse/harness/scenario"
+	"rehearse.dev/rehearse/harness/verdict"
+)
+
+// Option changes how Run works.
+type Option func(*options)
+
+type options struct {
+	provider cluster.Provider
+	attached cluster.Cluster
+	dir      string
+	seed     int64
+	parallel int
+}
+
+// WithProvider boots clusters with p; without it they are embedded ones.
+func WithProvider(p cluster.Provider) Option { return func(o *options) { o.provider = p } }
+
+// WithCluster runs the scenarios that can share a cluster on c, which is left running.
+func WithCluster(c cluster.Cluster) Option { return func(o *options) { o.attached = outlasting{c} } }
+
+// WithDir keeps the evidence in dir, which must not exist or be empty; without it, it goes when the test ends.
+func WithDir(dir string) Option { return func(o *options) { o.dir = dir } }
+
+// WithSeed replaces the scenarios' seeds.
+func WithSeed(seed int64) Option { return func(o *options) { o.seed = seed } }
+
+// WithParallel runs so many variants at once; without it, one.
+func WithParallel(n int) Option { return func(o *options) { o.parallel = n } }
+
+// Run rehearses the scenarios in paths (files, folders, globs) and makes a subtest of every variant, and of every step
+// and assertion in it. What failed, errored or was inconclusive fails its subtest. It returns the outcome.
+func Run(t *testing.T, paths []string, opts ...Option) verdict.Run {
+	t.Helper()
+	o := options{provider: embedded.New(), dir: t.TempDir(), parallel: 1}
+	for _, opt := range opts {
+		opt(&o)
+	}
+	plans := load(t, paths, o.seed)
+	cfg := runner.Config{
+		ID:       "gotest-" + strings.ToLower(rand.Text()[:6]),
+		Dir:      o.dir,
+		Provider: o.provider,
+		Attached: o.attached,
+		Parallel: o.parallel,
+		Args:     append([]string{"rehearsetest"}, paths...),
+		Seed:     o.seed,
+	}
+	if o.attached != nil {
+		var err error
+		if cfg.Journal, err = journal.Open(""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out, err := runner.Run(t.Context(), cfg, plans)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out.CleanupErr != "" {
+		t.Errorf("clean-up is incomplete: %s", out.CleanupErr)
+	}
+	for _, v := range out.Variants {
+		t.Run(v.ID(), func(t *testing.T) { variant(t, v, filepath.Join(o.dir, v.Dir)) })
+	}
+	return out
+}
+
+func load(t *testing.T, paths []string, seed int64) []plan.Plan {
+	t.Helper()
+	files, err := scenario.Load(paths, runner.Catalog())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var plans []plan.Plan
+	for _, file := range files {
+		compiled, err := plan.Compile(file, plan.Options{Seed: seed})
+		if err != nil {
+			t.Fatal(err)
+		}
+		plans = append(plans, compiled...)
+	}
+	version, err := embedded.KubeVersion()
+	if err != nil {
+		t.Fatal(err)
+	}
+	plans, err = runner.Prepare(t.Context(), plans, t.TempDir(), version)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return plans
+}
+
+// variant reports one variant's verdicts.
+func variant(t *testing.T, v verdict.Variant, evidence string) {
+	t.Helper()
+	for _, judged := range v.Verdicts {
+		t.Run(judged.Name, func(t *testing.T) {
+			switch judged.Status {
+			case verdict.Passed:
+			case verdict.Skipped:
+				t.Skip(judged.Message)
+			default:
+				t.Errorf("%s:%d: %s: %s (evidence in %s)", judged.File, judged.Line, judged.Status, judged.Message, evidence)
+			}
+		})
+	}
+	if v.Reason != "" {
+		t.Errorf("%s: %s", v.Status, v.Reason)
+	}
+}
+
+// outlasting is a cluster that somebody else ends.
+type outlasting struct{ cluster.Cluster }
+
+// Delete does nothing.
+func (outlasting) Delete(context.Context) error { return nil }
