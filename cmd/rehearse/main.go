@@ -5,9 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
+
+	"k8s.io/klog/v2"
 
 	"rehearse.dev/rehearse/harness/verdict"
 )
@@ -18,6 +21,7 @@ func main() {
 
 // Main runs the program and returns its exit code. It is apart from main so that tests can run it in-process.
 func Main(args []string) int {
+	hush()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
@@ -35,4 +39,15 @@ func Main(args []string) int {
 		fmt.Fprintln(os.Stderr, "rehearse: "+exit.err.Error())
 	}
 	return exit.code
+}
+
+// hush keeps the log lines of libraries off the user's screen: Helm and client-go write to process-wide loggers too.
+// REHEARSE_DEBUG sends them to standard error.
+func hush() {
+	logger := slog.New(slog.DiscardHandler)
+	if os.Getenv("REHEARSE_DEBUG") != "" {
+		logger = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	}
+	slog.SetDefault(logger)
+	klog.SetSlogLogger(logger)
 }
