@@ -7,12 +7,14 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/restmapper"
@@ -22,6 +24,12 @@ import (
 
 // ErrKind says that the cluster serves no such kind, or several of that name.
 var ErrKind = errors.New("the kind cannot be resolved")
+
+// The API server may list a kind a little after its CRD has been established, so an unknown one is looked for again.
+const (
+	discoveryLag  = 3 * time.Second
+	discoveryPoll = 200 * time.Millisecond
+)
 
 // target is the object that a write means, as the scenario names it.
 type target struct {
@@ -65,21 +73,44 @@ type kinds struct {
 
 // resolve finds the resource of a target.
 func (k *kinds) resolve(ctx context.Context, t target) (*meta.RESTMapping, error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.mapper != nil {
-		if mapping, err := k.find(ctx, t); !meta.IsNoMatchError(err) {
-			return mapping, err
-		}
-	}
-	if err := k.load(ctx); err != nil {
-		return nil, fmt.Errorf("asking the API server for its resources: %w", err)
-	}
 	mapping, err := k.find(ctx, t)
 	if meta.IsNoMatchError(err) {
-		return nil, fmt.Errorf("%w: %w; if it is a custom resource, its CRD must be established before the actor acts", ErrKind, err)
+		waited := wait.PollUntilContextTimeout(ctx, discoveryPoll, discoveryLag, true, func(context.Context) (bool, error) {
+			k.forget()
+			mapping, err = k.find(ctx, t)
+			return !meta.IsNoMatchError(err), nil
+		})
+		if waited != nil && ctx.Err() != nil {
+			return nil, fmt.Errorf("looking for kind %s: %w", t.kind, context.Cause(ctx))
+		}
+	}
+	if meta.IsNoMatchError(err) {
+		err = fmt.Errorf("%w: %w; if it is a custom resource, its CRD must be established before the actor acts", ErrKind, err)
 	}
 	return mapping, err
+}
+
+// find finds the resource of a target among those that the API server serves.
+func (k *kinds) find(ctx context.Context, t target) (*meta.RESTMapping, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.mapper == nil {
+		if err := k.load(ctx); err != nil {
+			return nil, fmt.Errorf("asking the API server for its resources: %w", err)
+		}
+	}
+	gk := schema.GroupKind{Group: t.group, Kind: t.kind}
+	if !t.exact && t.group == "" {
+		group, err := k.groupOf(t.kind)
+		if err != nil {
+			return nil, err
+		}
+		gk.Group = group
+	}
+	if t.version == "" {
+		return k.mapper.RESTMappingWithContext(ctx, gk)
+	}
+	return k.mapper.RESTMappingWithContext(ctx, gk, t.version)
 }
 
 // forget has the next resolve ask the API server again.
@@ -97,21 +128,6 @@ func (k *kinds) load(ctx context.Context) error {
 	}
 	k.groups, k.mapper = groups, restmapper.NewDiscoveryRESTMapperWithContext(groups)
 	return nil
-}
-
-func (k *kinds) find(ctx context.Context, t target) (*meta.RESTMapping, error) {
-	gk := schema.GroupKind{Group: t.group, Kind: t.kind}
-	if !t.exact && t.group == "" {
-		group, err := k.groupOf(t.kind)
-		if err != nil {
-			return nil, err
-		}
-		gk.Group = group
-	}
-	if t.version == "" {
-		return k.mapper.RESTMappingWithContext(ctx, gk)
-	}
-	return k.mapper.RESTMappingWithContext(ctx, gk, t.version)
 }
 
 // groupOf finds the group of a kind that a reference names alone. The core group, which a reference cannot name, goes

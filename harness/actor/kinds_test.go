@@ -1,6 +1,7 @@
 package actor_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"strings"
@@ -42,28 +43,34 @@ func (s *scene) define(kind, group string, versions ...string) {
 	if err != nil {
 		s.Fatal(err)
 	}
-	s.awaitCRD(made, func(e watch.Event) bool {
+	s.Cleanup(func() { s.undefine(kind, group) })
+	s.awaitCRD(s.Context(), made, func(e watch.Event) bool {
 		raw, _ := json.Marshal(e.Object)
 		return strings.Contains(string(raw), `"status":"True","type":"Established"`)
 	})
 }
 
+// undefine removes a CRD, if it is there, and waits until it is gone.
 func (s *scene) undefine(kind, group string) {
 	s.Helper()
+	ctx := context.WithoutCancel(s.Context())
 	name := strings.ToLower(kind) + "s." + group
-	crd, err := s.client.Resource(crds).Get(s.Context(), name, metav1.GetOptions{})
+	crd, err := s.client.Resource(crds).Get(ctx, name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return
+	}
 	if err != nil {
 		s.Fatal(err)
 	}
-	if err := s.client.Resource(crds).Delete(s.Context(), name, metav1.DeleteOptions{}); err != nil {
+	if err := s.client.Resource(crds).Delete(ctx, name, metav1.DeleteOptions{}); err != nil {
 		s.Fatal(err)
 	}
-	s.awaitCRD(crd, func(e watch.Event) bool { return e.Type == watch.Deleted })
+	s.awaitCRD(ctx, crd, func(e watch.Event) bool { return e.Type == watch.Deleted })
 }
 
-func (s *scene) awaitCRD(from *unstructured.Unstructured, until func(watch.Event) bool) {
+func (s *scene) awaitCRD(ctx context.Context, from *unstructured.Unstructured, until func(watch.Event) bool) {
 	s.Helper()
-	w, err := s.client.Resource(crds).Watch(s.Context(), metav1.ListOptions{
+	w, err := s.client.Resource(crds).Watch(ctx, metav1.ListOptions{
 		FieldSelector: "metadata.name=" + from.GetName(), ResourceVersion: from.GetResourceVersion(),
 	})
 	if err != nil {

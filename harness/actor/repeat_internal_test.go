@@ -97,7 +97,11 @@ func TestTroupeEndsWithItsContext(t *testing.T) {
 		}
 		go r.run(later, time.Second, func(context.Context) {})
 		cancel()
-		<-r.done
+		select {
+		case <-r.done:
+		case <-time.After(time.Minute):
+			t.Error("the repetition goes on")
+		}
 		if err := troupe.Act(t.Context(), "hpa"); !errors.Is(err, ErrClosed) {
 			t.Errorf("acting after the end: %v", err)
 		}

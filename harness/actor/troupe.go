@@ -166,9 +166,6 @@ func (t *Troupe) perform(ctx context.Context, m *member) error {
 		t.kinds.forget()
 		err = t.send(ctx, m, &w.Ref)
 	}
-	if err != nil && ctx.Err() != nil {
-		err = fmt.Errorf("%w, so whether it took effect is unknown: %w", context.Cause(ctx), err)
-	}
 	if err != nil {
 		w.Error = err.Error()
 		err = fmt.Errorf("actor %s: %s %s: %w", m.name, m.verb, w.Ref, err)
@@ -201,6 +198,9 @@ func (t *Troupe) send(ctx context.Context, m *member, to *evidence.Ref) error {
 	seen, err := m.write.send(ctx, o)
 	if seen != nil {
 		to.Name, to.UID = seen.GetName(), string(seen.GetUID())
+	}
+	if err != nil && ctx.Err() != nil {
+		err = fmt.Errorf("%w, so whether it took effect is unknown: %w", context.Cause(ctx), err)
 	}
 	return err
 }
