@@ -1,0 +1,57 @@
+// Package scenarios_test checks what holds for every scenario of the repository.
+package scenarios_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"rehearse.dev/rehearse/harness/scenario"
+	"rehearse.dev/rehearse/harness/scenario/scenariotest"
+)
+
+// TestConventions holds the files to what the guide says of them.
+func TestConventions(t *testing.T) {
+	t.Parallel()
+	files, err := scenario.Load([]string{"."}, scenariotest.Catalog())
+	if err != nil {
+		t.Fatal(err)
+	}
+	guide, err := os.ReadFile(filepath.Join("..", "harness", "docs", "scenarios.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		t.Run(f.Scenario.Metadata.Name, func(t *testing.T) {
+			t.Parallel()
+			check(t, f, string(guide))
+		})
+	}
+}
+
+func check(t *testing.T, f scenario.File, guide string) {
+	meta, spec := f.Scenario.Metadata, f.Scenario.Spec
+	if want := filepath.Base(f.Dir); meta.Labels["area"] != want {
+		t.Errorf("label area is %q, its folder is %s", meta.Labels["area"], want)
+	}
+	if tier := meta.Labels["tier"]; tier != "smoke" && tier != "nightly" {
+		t.Errorf("label tier is %q, neither smoke nor nightly", tier)
+	}
+	if want := meta.Name + ".yaml"; filepath.Base(f.Path) != want {
+		t.Errorf("its file is not called %s", want)
+	}
+	sentence, ends := strings.CutSuffix(spec.Description, ".")
+	if !ends || strings.Contains(sentence, ". ") {
+		t.Errorf("the description is not one sentence: %s", spec.Description)
+	}
+	if len(spec.Assert) == 0 {
+		t.Error("asserts nothing")
+	}
+	if spec.KnownIssue != nil && spec.KnownIssue.Summary == "" {
+		t.Error("the known issue has no summary")
+	}
+	if !strings.Contains(guide, "`"+meta.Name+"`") {
+		t.Error("the guide does not list it")
+	}
+}
