@@ -141,6 +141,21 @@ func (s *scene) hook(see func(*http.Request)) {
 	s.config.Wrap(func(next http.RoundTripper) http.RoundTripper { return hook{next, see} })
 }
 
+// rival writes to an object before each of the actor's own writes, this often.
+func (s *scene) rival(resource, name string, times int) {
+	done := 0
+	s.hook(func(r *http.Request) {
+		if r.Method == http.MethodGet || done == times {
+			return
+		}
+		done++
+		patch := fmt.Appendf(nil, `{"metadata":{"annotations":{"rival":"%d"}}}`, done)
+		if _, err := s.resource(resource).Patch(s.Context(), name, types.MergePatchType, patch, metav1.PatchOptions{}); err != nil {
+			s.Error(err)
+		}
+	})
+}
+
 func TestConflictsAreRetried(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
@@ -159,17 +174,7 @@ func TestConflictsAreRetried(t *testing.T) {
 			t.Parallel()
 			s := newScene(t)
 			made := s.create(tc.resource, tc.manifest)
-			rivals := 0
-			s.hook(func(r *http.Request) {
-				if r.Method == http.MethodGet || rivals == tc.rivals {
-					return
-				}
-				rivals++
-				patch := fmt.Appendf(nil, `{"metadata":{"annotations":{"rival":"%d"}}}`, rivals)
-				if _, err := s.resource(tc.resource).Patch(t.Context(), made.GetName(), types.MergePatchType, patch, metav1.PatchOptions{}); err != nil {
-					t.Error(err)
-				}
-			})
+			s.rival(tc.resource, made.GetName(), tc.rivals)
 			err := s.troupe(does("someone", tc.spec)).Act(t.Context(), "someone")
 			if apierrors.IsConflict(err) != tc.fails || err != nil && !tc.fails {
 				t.Errorf("error %v", err)

@@ -49,7 +49,7 @@ const (
 func entry(u *unstructured.Unstructured, manager string) string {
 	for _, e := range u.GetManagedFields() {
 		if e.Manager == manager {
-			return strings.TrimSpace(strings.Join([]string{string(e.Operation), e.Subresource, string(e.FieldsV1.Raw)}, " "))
+			return strings.TrimSpace(strings.Join([]string{string(e.Operation), e.Subresource, e.FieldsV1.GetRawString()}, " "))
 		}
 	}
 	return "none"
