@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +14,7 @@ import (
 
 	"rehearse.dev/rehearse/harness/cluster"
 	"rehearse.dev/rehearse/harness/cluster/embedded"
+	"rehearse.dev/rehearse/harness/verdict"
 )
 
 // defaultClusterName is the name of a kept cluster that is given none.
@@ -57,7 +59,7 @@ func newClusterUpCmd() *cobra.Command {
 				fmt.Fprintln(cmd.ErrOrStderr(), phase)
 			})
 			if err != nil {
-				return harnessError(fmt.Errorf("cluster up: %w", err))
+				return unlessInterrupted(cmd.Context(), fmt.Errorf("cluster up: %w", err))
 			}
 			if asJSON {
 				return printJSON(cmd.OutOrStdout(), info)
@@ -69,6 +71,14 @@ func newClusterUpCmd() *cobra.Command {
 	flags.register(cmd)
 	outputFlag(cmd, &output)
 	return cmd
+}
+
+// unlessInterrupted is a harness error, unless the user has interrupted what failed.
+func unlessInterrupted(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return &exitError{code: verdict.ExitInterrupted, err: err}
+	}
+	return harnessError(err)
 }
 
 // newClusterKeepCmd is what cluster up runs in the background.
@@ -120,14 +130,17 @@ func newClusterListCmd() *cobra.Command {
 			if err != nil {
 				return usageError(err)
 			}
-			infos, err := embedded.New().List()
-			if err != nil {
+			infos, listErr := embedded.New().List()
+			if asJSON {
+				err = printJSON(cmd.OutOrStdout(), append([]embedded.Info{}, infos...))
+			} else {
+				err = printClusters(cmd.OutOrStdout(), infos, time.Now())
+			}
+			// What can be listed is; records that cannot be read come on top.
+			if err := errors.Join(listErr, err); err != nil {
 				return harnessError(fmt.Errorf("cluster list: %w", err))
 			}
-			if asJSON {
-				return printJSON(cmd.OutOrStdout(), append([]embedded.Info{}, infos...))
-			}
-			return printClusters(cmd.OutOrStdout(), infos, time.Now())
+			return nil
 		},
 	}
 	outputFlag(cmd, &output)
@@ -185,7 +198,7 @@ It also removes what is left of one whose process was killed.`,
 				fmt.Fprintf(cmd.OutOrStdout(), "%s is gone\n", name)
 			}
 			if err := errors.Join(errs...); err != nil {
-				return harnessError(fmt.Errorf("cluster %w", err))
+				return unlessInterrupted(cmd.Context(), fmt.Errorf("cluster %w", err))
 			}
 			return nil
 		},
@@ -231,7 +244,7 @@ when they need it; a CI job or an image may want it done beforehand. ` + embedde
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			path, err := embedded.EnsureKube(cmd.Context(), func(phase string) { fmt.Fprintln(cmd.ErrOrStderr(), phase) })
 			if err != nil {
-				return harnessError(fmt.Errorf("cluster prepare: %w", err))
+				return unlessInterrupted(cmd.Context(), fmt.Errorf("cluster prepare: %w", err))
 			}
 			_, err = fmt.Fprintln(cmd.OutOrStdout(), path)
 			return err

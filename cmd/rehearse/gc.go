@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -22,7 +23,7 @@ func newGCCmd() *cobra.Command {
 		Long: `Gc removes what runs that were killed left behind: clusters, processes, folders, and namespaces on clusters that
 outlived them. What belongs to a run or a kept cluster that still lives is left alone.
 
-Exit codes: 0 nothing is left, 2 usage, 3 the journal cannot be read, 5 something could not be removed.`,
+Exit codes: 0 nothing is left, 2 usage, 3 there is no journal, 5 something could not be removed or understood.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			asJSON, err := wantsJSON(output)
@@ -33,17 +34,17 @@ Exit codes: 0 nothing is left, 2 usage, 3 the journal cannot be read, 5 somethin
 			if err != nil {
 				return harnessError(fmt.Errorf("gc: %w", err))
 			}
-			report, err := j.Collect(cmd.Context(), undoAll(), opts)
-			if err != nil {
-				return harnessError(fmt.Errorf("gc: %w", err))
-			}
+			report, collectErr := j.Collect(cmd.Context(), undoAll(), opts)
 			if asJSON {
 				err = printJSON(cmd.OutOrStdout(), toGCReport(report, opts.DryRun))
 			} else {
 				err = printGC(cmd.OutOrStdout(), report, opts.DryRun)
 			}
-			if err == nil && len(report.Failed) > 0 {
-				return &exitError{code: verdict.ExitCleanupIncomplete, err: fmt.Errorf("gc: %d things could not be removed", len(report.Failed))}
+			if len(report.Failed) > 0 {
+				collectErr = errors.Join(fmt.Errorf("%d things could not be removed", len(report.Failed)), collectErr)
+			}
+			if collectErr != nil {
+				return &exitError{code: verdict.ExitCleanupIncomplete, err: fmt.Errorf("gc: %w", collectErr)}
 			}
 			return err
 		},

@@ -43,3 +43,12 @@ type Cluster interface {
 	// Delete ends the cluster and removes all that it made. It may be called again.
 	Delete(ctx context.Context) error
 }
+
+// Mortal is a Cluster that notices when a part of it ends that nobody asked to end.
+type Mortal interface {
+	Cluster
+	// Died is closed then; nil if the cluster cannot tell by itself.
+	Died() <-chan struct{}
+	// Cause says which part ended, and why; nil while the cluster lives.
+	Cause() error
+}

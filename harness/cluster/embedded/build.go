@@ -35,7 +35,7 @@ func (b *builder) build(ctx context.Context, tmp, version, path string) error {
 	compiling := goCommand{path: goPath, dir: tmp,
 		args: []string{"build", "-v", "-trimpath", "-buildvcs=false", "-ldflags", ldflags(version), "-o", "kube", "."},
 		describe: func(lines int) string {
-			return fmt.Sprintf("kube: compiling, %d of at most %d packages", lines, packages)
+			return fmt.Sprintf("kube: compiling and linking, %d of at most %d packages", lines, packages)
 		},
 	}
 	for _, c := range []goCommand{loading, compiling} {

@@ -121,7 +121,11 @@ func (c *Cluster) Delete(ctx context.Context) error {
 	default:
 		close(c.ending)
 	}
-	if err := errors.Join(c.stop(ctx), c.remove()); err != nil {
+	err := c.stop(ctx)
+	if err == nil { // what still runs needs its folder, and must stay in the journal
+		err = c.remove()
+	}
+	if err != nil {
 		return fmt.Errorf("delete embedded cluster %s: %w (rehearse gc will try again)", c.name, err)
 	}
 	c.deleted = true

@@ -16,6 +16,11 @@ func itoa(n int) string { return strconv.Itoa(n) }
 // spawn runs a keeper of the test binary, as rehearse cluster up runs one of the program.
 func spawn(t *testing.T, ctx context.Context, p *Provider, name string) (Info, error) {
 	t.Helper()
+	t.Cleanup(func() { // in case that the test fails
+		if err := p.Down(context.Background(), name); err != nil && !errors.Is(err, ErrUnknown) {
+			t.Error(err)
+		}
+	})
 	cmd := helper(t, "keep", p.stateRoot, name)
 	return Spawn(ctx, []string{"/usr/bin/env", cmd.Env[len(cmd.Env)-1], EnvKubeBinary + "=" + p.kube, cmd.Path}, func(phase string) { t.Log(phase) })
 }

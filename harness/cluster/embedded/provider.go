@@ -64,7 +64,11 @@ func (p *Provider) Name() string { return providerName }
 // Create boots a cluster. It returns once the API server is ready and the nodes are; the controller manager and the
 // scheduler run by then but may still be loading.
 func (p *Provider) Create(ctx context.Context, spec cluster.Spec) (cluster.Cluster, error) {
-	return p.create(ctx, spec)
+	c, err := p.create(ctx, spec)
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
 }
 
 func (p *Provider) create(ctx context.Context, spec cluster.Spec, more ...map[string]string) (*Cluster, error) {
