@@ -11,7 +11,7 @@ import (
 type Spec struct {
 	// Name is unique on this machine; empty lets the provider choose one.
 	Name string
-	// Nodes is how many nodes are Ready once Create returns.
+	// Nodes is how many nodes are Ready once Create returns; zero lets the provider choose.
 	Nodes int
 	// Progress receives one line for each phase; nil discards them.
 	Progress func(phase string)
