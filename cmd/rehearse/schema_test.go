@@ -11,6 +11,7 @@ import (
 
 	"rehearse.dev/rehearse/harness/api/v1alpha1"
 	"rehearse.dev/rehearse/harness/registry"
+	"rehearse.dev/rehearse/harness/runner"
 	"rehearse.dev/rehearse/harness/scenario"
 	"rehearse.dev/rehearse/harness/schema"
 	"rehearse.dev/rehearse/harness/strictyaml"
