@@ -28,11 +28,13 @@ func (b *builder) build(ctx context.Context, tmp, version, path string) error {
 	began := time.Now()
 	b.progress("kube: building the control plane, Kubernetes " + version + " (" + expectation + ")")
 	packages := 0
-	loading := goCommand{path: goPath, dir: tmp, args: []string{"list", "-deps", "."},
+	loading := goCommand{
+		path: goPath, dir: tmp, args: []string{"list", "-deps", "."},
 		out:      func(string) { packages++ },
 		describe: func(lines int) string { return fmt.Sprintf("kube: loading modules, %d downloads so far", lines) },
 	}
-	compiling := goCommand{path: goPath, dir: tmp,
+	compiling := goCommand{
+		path: goPath, dir: tmp,
 		args: []string{"build", "-v", "-trimpath", "-buildvcs=false", "-ldflags", ldflags(version), "-o", "kube", "."},
 		describe: func(lines int) string {
 			return fmt.Sprintf("kube: compiling and linking, %d of at most %d packages", lines, packages)

@@ -278,8 +278,10 @@ func TestBadBinary(t *testing.T) {
 		"not executable": {write("text", "text", 0o644), "not an executable file"},
 		"not a program":  {write("garbage", "\x7fELF and then nothing", 0o755), "a kube binary for this machine?"},
 		"ends at once":   {write("quitter", "#!/bin/sh\necho oh dear >&2\nexit 7\n", 0o755), " ended: exit status 7; the end of its log:\noh dear"},
-		"only etcd works": {write("lazy", "#!/bin/sh\n[ $1 = etcd ] && exec sleep 60\necho no such component; exit 2\n", 0o755),
-			"kube-apiserver ended: exit status 2"},
+		"only etcd works": {
+			write("lazy", "#!/bin/sh\n[ $1 = etcd ] && exec sleep 60\necho no such component; exit 2\n", 0o755),
+			"kube-apiserver ended: exit status 2",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
