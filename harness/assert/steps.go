@@ -1,6 +1,7 @@
 package assert
 
 import (
+	"cmp"
 	"fmt"
 
 	"rehearse.dev/rehearse/harness/verdict"
@@ -34,10 +35,7 @@ func (v *View) judgeStep(step, place string, finally bool) verdict.Verdict {
 	out.Evidence = append(out.Evidence, w.finished.Seq)
 	switch {
 	case f.Errored:
-		out.Status, out.Message = verdict.Errored, f.Error
-		if out.Message == "" {
-			out.Message = "the harness failed without saying why"
-		}
+		out.Status, out.Message = verdict.Errored, cmp.Or(f.Mismatch, f.Error, "the harness failed without saying why")
 	case f.Mismatch != "":
 		out.Status, out.Message = verdict.Failed, f.Mismatch
 	}

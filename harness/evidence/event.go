@@ -44,7 +44,8 @@ type StepFinished struct {
 	Took      time.Duration `json:"tookNs"`
 	// Error is what the operation returned; empty on success.
 	Error string `json:"error,omitempty"`
-	// Mismatch says how the outcome differs from the step's expect; empty if it does not.
+	// Mismatch says how the outcome differs from the step's expect or, if Errored, what failed of the harness; empty if
+	// the step came to what it must.
 	Mismatch string `json:"mismatch,omitempty"`
 	// Errored is set if the harness, not the operation, failed.
 	Errored bool `json:"errored,omitempty"`
