@@ -78,6 +78,8 @@ func (l *live) Report(e Event) {
 	}
 	l.phases.note(e)
 	switch {
+	case e.Kind == Said:
+		l.draw(oneLine(e.Detail) + "\n")
 	case e.Variant == "":
 		l.ofRun(e)
 	case e.Kind == Finished:

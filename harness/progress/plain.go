@@ -64,6 +64,8 @@ func (p *plain) line(e Event) (string, bool) {
 		return fmt.Sprintf("step %s %s in %s%s", e.Name, e.Status, short(e.Took), because(e.Detail)), true
 	case Waiting:
 		return e.Detail, p.worthSaying(e)
+	case Said:
+		return e.Detail, true
 	case Finished:
 		delete(p.waited, e.Variant)
 		return fmt.Sprintf("%s in %s%s", e.Status, short(e.Took), because(e.Detail)), true

@@ -41,6 +41,8 @@ const (
 	Waiting
 	// Finished: the variant ended with Status after Took; Detail is why it did not pass.
 	Finished
+	// Said: Detail is something for the user to keep, such as a command to copy.
+	Said
 )
 
 // Event is one thing that happened.
@@ -96,6 +98,11 @@ func (s Scope) StepFinished(name string, took time.Duration, status verdict.Stat
 // WaitingFor tells what the phase or step under way waits for, or what it is at.
 func (s Scope) WaitingFor(what string) {
 	s.reporter.Report(Event{Kind: Waiting, Variant: s.variant, Detail: what})
+}
+
+// Say tells something that the user is to keep, such as a command to copy: it stays on the screen, whole.
+func (s Scope) Say(what string) {
+	s.reporter.Report(Event{Kind: Said, Variant: s.variant, Detail: what})
 }
 
 // Finished tells how the variant ended.

@@ -57,6 +57,7 @@ func play(r progress.Reporter, look func(moment string)) {
 	scaler.WaitingFor("Deployment/backend: 1 of 2 ready")
 	scaler.StepFinished("v1", 9050*time.Millisecond, verdict.Failed, "expected success, got the error:\n\x1b[31mcontext deadline exceeded")
 	scaler.Finished(outcome().Variants[1])
+	run.Say("kept clean-rollback: kubectl --kubeconfig=/dev/shm/rehearse-0123456789ab/kubeconfig -n rh-clean-rollback-abcdef-1 get all")
 }
 
 func outcome() verdict.Run {
