@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"rehearse.dev/rehearse/harness/api/v1alpha1"
 	"rehearse.dev/rehearse/harness/progress"
 	"rehearse.dev/rehearse/harness/runner"
 	"rehearse.dev/rehearse/harness/scenario"
@@ -56,7 +55,7 @@ func (f *judgeFlags) judge(stdout, stderr io.Writer, dir string) error {
 	if err != nil {
 		return usageError(err)
 	}
-	instead, err := f.assertions()
+	instead, err := f.instead()
 	if err != nil {
 		return tellMistakes(stderr, err)
 	}
@@ -74,20 +73,12 @@ func (f *judgeFlags) judge(stdout, stderr io.Writer, dir string) error {
 	return conclude(progress.New(stderr, os.Getenv), stdout, f.output, out, report)
 }
 
-// assertions reads those of the scenario files given, by the scenarios' names.
-func (f *judgeFlags) assertions() (map[string][]v1alpha1.Assertion, error) {
+// instead reads the scenarios whose assertions are to be tried.
+func (f *judgeFlags) instead() ([]scenario.File, error) {
 	if len(f.with) == 0 {
 		return nil, nil
 	}
-	files, err := scenario.Load(f.with, runner.Catalog())
-	if err != nil {
-		return nil, err
-	}
-	all := map[string][]v1alpha1.Assertion{}
-	for _, file := range files {
-		all[file.Scenario.Metadata.Name] = file.Scenario.Spec.Assert
-	}
-	return all, nil
+	return scenario.Load(f.with, runner.Catalog())
 }
 
 // conclude shows the outcome and turns it into the program's exit code.

@@ -87,7 +87,10 @@ func (f *runFlags) run(ctx context.Context, stdout, stderr io.Writer, paths []st
 	}
 	reporter := progress.New(stderr, os.Getenv)
 	defer reporter.Close()
-	cfg, err := f.config(reporter, stderr)
+	cfg, err := f.config(reporter)
+	if errors.Is(err, embedded.ErrUnknown) {
+		return usageError(fmt.Errorf("--cluster: %w", err))
+	}
 	if err != nil {
 		return harnessError(err)
 	}
@@ -96,13 +99,14 @@ func (f *runFlags) run(ctx context.Context, stdout, stderr io.Writer, paths []st
 		return harnessError(err)
 	}
 	if err := reports.WriteAll(cfg.Dir, out, report); err != nil {
+		reporter.Finish(out, "")
 		return harnessError(err)
 	}
 	return conclude(reporter, stdout, f.output, out, filepath.Join(cfg.Dir, htmlReport))
 }
 
 // config joins what the run needs.
-func (f *runFlags) config(reporter progress.Reporter, stderr io.Writer) (runner.Config, error) {
+func (f *runFlags) config(reporter progress.Reporter) (runner.Config, error) {
 	id := newRunID(time.Now())
 	cfg := runner.Config{
 		ID:       id,
@@ -111,7 +115,7 @@ func (f *runFlags) config(reporter progress.Reporter, stderr io.Writer) (runner.
 		Parallel: f.parallel,
 		FailFast: f.failFast,
 		Keep:     f.keep,
-		Linger:   linger(stderr),
+		Linger:   linger(progress.For(reporter, "")),
 		Progress: reporter,
 		Versions: versions(),
 		Args:     os.Args[1:],
@@ -128,13 +132,13 @@ func (f *runFlags) config(reporter progress.Reporter, stderr io.Writer) (runner.
 	return cfg, err
 }
 
-// linger tells how to reach the clusters that --keep left, and waits for Ctrl-C.
-func linger(w io.Writer) func(context.Context, []string) {
-	return func(ctx context.Context, kubeconfigs []string) {
-		for _, path := range kubeconfigs {
-			fmt.Fprintf(w, "kept: export KUBECONFIG=%s\n", path)
+// linger tells how to reach what --keep left, and waits for Ctrl-C.
+func linger(tell progress.Scope) func(context.Context, []runner.Kept) {
+	return func(ctx context.Context, all []runner.Kept) {
+		for _, kept := range all {
+			tell.Say(fmt.Sprintf("kept %s: kubectl --kubeconfig=%s -n %s get all", kept.Variant, kept.Kubeconfig, kept.Namespace))
 		}
-		fmt.Fprintln(w, "kept until Ctrl-C, which removes it all")
+		tell.Say("kept until Ctrl-C, which removes it all")
 		<-ctx.Done()
 	}
 }
@@ -185,7 +189,7 @@ func (f *runFlags) load(ctx context.Context, paths []string) ([]plan.Plan, error
 	if err != nil {
 		return nil, fmt.Errorf("--label: %w", err)
 	}
-	files, err := scenario.Load(paths, catalog())
+	files, err := scenario.Load(paths, runner.Catalog())
 	if err != nil {
 		return nil, err
 	}

@@ -42,6 +42,8 @@ type Plan struct {
 	Finally []Step `json:"finally,omitempty"`
 	// Longest is the sum of all deadlines, clean-up included; booting a cluster is not.
 	Longest metav1.Duration `json:"longest"`
+	// Secrets are the Secrets that the charts render, once that is known: what evidence must hide.
+	Secrets []map[string]any `json:"-"`
 }
 
 // ID names the variant within a run: scenario, or scenario[variant].

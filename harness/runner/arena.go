@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -48,6 +49,41 @@ func openArena(ctx context.Context, c cluster.Cluster) (*arena, error) {
 	return &arena{cluster: c, hub: hub}, nil
 }
 
+// death says why the cluster died; nil while it lives, and if it cannot tell.
+func (a *arena) death() error {
+	mortal, ok := a.cluster.(cluster.Mortal)
+	if !ok {
+		return nil
+	}
+	cause := mortal.Cause()
+	if cause == nil {
+		return nil
+	}
+	// What follows the first line is the end of a log. Whole logs are put beside the evidence.
+	brief, _, _ := strings.Cut(cause.Error(), "\n")
+	return fmt.Errorf("cluster %s died: %s", a.cluster.Name(), strings.TrimSuffix(brief, "; the end of its log:"))
+}
+
+// whileAlive returns a context that ends when the cluster dies.
+func (a *arena) whileAlive(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	mortal, ok := a.cluster.(cluster.Mortal)
+	if !ok {
+		return ctx, func() { cancel(nil) }
+	}
+	if death := a.death(); death != nil {
+		cancel(death)
+	}
+	go func() {
+		select {
+		case <-mortal.Died():
+			cancel(a.death())
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() { cancel(nil) }
+}
+
 func (a *arena) close(ctx context.Context) error {
 	a.hub.Close()
 	return a.cluster.Delete(ctx)
@@ -90,7 +126,10 @@ func (p *pool) acquire(ctx context.Context, needs plan.Needs) (*arena, error) {
 			s.arena.kept = true
 		}
 	})
-	return s.arena, s.err
+	if s.err == nil {
+		return s.arena, s.arena.death()
+	}
+	return nil, s.err
 }
 
 func (p *pool) slot(nodes int) *sharedArena {
@@ -119,17 +158,6 @@ func (p *pool) boot(ctx context.Context, nodes int, own bool) (*arena, error) {
 	defer p.mu.Unlock()
 	p.booted = append(p.booted, a)
 	return a, nil
-}
-
-// kubeconfigs lists how to reach the clusters that were booted, in the order they were.
-func (p *pool) kubeconfigs() []string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	var paths []string
-	for _, a := range p.booted {
-		paths = append(paths, a.cluster.KubeconfigPath())
-	}
-	return paths
 }
 
 // close ends every cluster that was booted here and has not been ended yet, and stops watching an attached one.

@@ -11,6 +11,9 @@ import (
 // rehearsal. It makes a verdict errored, never failed.
 var ErrHarness = errors.New("harness error")
 
+// errCleanup is why clean-up was given up.
+var errCleanup = errors.New("timeouts.cleanup has passed")
+
 // evidenceBound is how long the snapshot at the end of a step may take. It runs under a context of its own, so that a
 // step that was cut off leaves evidence too.
 const evidenceBound = 20 * time.Second

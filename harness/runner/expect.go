@@ -21,7 +21,7 @@ func mismatch(want *v1alpha1.Expect, got error, ledger evidence.Ledger) string {
 	}
 	newest, ok := newestRevision(ledger)
 	switch {
-	case want.Status == "" && want.Revision == 0:
+	case !looksAtStorage(want):
 	case !ok:
 		found = append(found, "Helm's storage holds no revision of release "+ledger.Release)
 	default:
@@ -33,6 +33,11 @@ func mismatch(want *v1alpha1.Expect, got error, ledger evidence.Ledger) string {
 		}
 	}
 	return strings.Join(found, "; ")
+}
+
+// looksAtStorage reports whether an expectation can be judged only by what Helm's storage holds.
+func looksAtStorage(want *v1alpha1.Expect) bool {
+	return want != nil && (want.Status != "" || want.Revision != 0)
 }
 
 func errorMismatch(want *v1alpha1.ExpectError, got error) string {

@@ -3,6 +3,7 @@ package runner
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"rehearse.dev/rehearse/harness/api/v1alpha1"
@@ -12,38 +13,55 @@ import (
 )
 
 // Prepare renders the charts of all plans before any cluster boots. It decides which of them need a cluster of their
-// own, and refuses charts that do not render, all at once; its error is of type scenario.Mistakes. cacheDir holds
+// own, and refuses charts that do not render, all at once; its error is then of type scenario.Mistakes. cacheDir holds
 // charts that are downloaded; kubeVersion is what charts are told, for example v1.36.3.
 func Prepare(ctx context.Context, plans []plan.Plan, cacheDir, kubeVersion string) ([]plan.Plan, error) {
 	var mistakes scenario.Mistakes
-	seen := map[string]bool{}
 	out := make([]plan.Plan, len(plans))
 	for i, p := range plans {
+		charts := release.Charts{BaseDir: p.Dir, CacheDir: cacheDir}
 		scoped := false
 		for _, source := range sources(p) {
-			charts := release.Charts{BaseDir: p.Dir, CacheDir: cacheDir}
 			rendered, err := charts.Render(ctx, p.Scenario.Spec.Release, source.chart, kubeVersion)
+			if ctx.Err() != nil {
+				return nil, fmt.Errorf("rendering the charts of %s: %w", p.ID(), context.Cause(ctx))
+			}
 			if err != nil {
-				m := scenario.Mistake{File: p.File, Line: p.Lines[source.item], Column: 1, Path: "spec." + source.item, Message: err.Error()}
-				if !source.mayFail && !seen[m.String()] { // the variants of a matrix share their mistakes
-					mistakes, seen[m.String()] = append(mistakes, m), true
-				}
+				mistakes = source.refuse(mistakes, p, err)
 				continue
 			}
-			scoped = scoped || len(release.ClusterScoped(rendered.All())) > 0 || len(rendered.OtherNamespaces()) > 0
+			all := rendered.All()
+			scoped = scoped || len(release.ClusterScoped(all)) > 0 || len(rendered.OtherNamespaces()) > 0
+			p.Secrets = append(p.Secrets, secretsOf(all)...)
 		}
-		if p.Needs.Isolation == isolationAuto {
-			p.Needs.Isolation = isolationNamespace
-			if scoped {
-				p.Needs.Isolation = isolationCluster
-			}
-		}
+		p.Needs.Isolation = isolation(p.Needs.Isolation, scoped)
 		out[i] = p
 	}
 	if len(mistakes) > 0 {
 		return nil, mistakes
 	}
 	return out, nil
+}
+
+// isolation decides what auto stands for.
+func isolation(stated string, scoped bool) string {
+	switch {
+	case stated != isolationAuto:
+		return stated
+	case scoped:
+		return isolationCluster
+	}
+	return isolationNamespace
+}
+
+func secretsOf(objects []map[string]any) []map[string]any {
+	var all []map[string]any
+	for _, o := range objects {
+		if o["kind"] == "Secret" {
+			all = append(all, o)
+		}
+	}
+	return all
 }
 
 // source is what one step renders.
@@ -53,9 +71,20 @@ type source struct {
 	mayFail bool
 }
 
+// refuse adds to mistakes that a source does not render, unless its step expects an error or another variant of the
+// matrix has told of it already.
+func (s source) refuse(mistakes scenario.Mistakes, p plan.Plan, err error) scenario.Mistakes {
+	m := scenario.Mistake{File: p.File, Line: p.Lines[s.item], Column: 1, Path: "spec." + s.item, Message: err.Error()}
+	if s.mayFail || slices.Contains(mistakes, m) {
+		return mistakes
+	}
+	return append(mistakes, m)
+}
+
+// sources lists what the steps render, in their order.
 func sources(p plan.Plan) []source {
 	var all []source
-	for block, steps := range map[string][]plan.Step{"steps": p.Steps, "finally": p.Finally} {
+	add := func(block string, steps []plan.Step) {
 		for i, step := range steps {
 			s := source{item: fmt.Sprintf("%s[%d]", block, i), mayFail: step.Expect != nil && step.Expect.Error != nil}
 			switch spec := step.Spec.(type) {
@@ -69,6 +98,8 @@ func sources(p plan.Plan) []source {
 			all = append(all, s)
 		}
 	}
+	add("steps", p.Steps)
+	add("finally", p.Finally)
 	return all
 }
 

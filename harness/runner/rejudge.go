@@ -8,21 +8,24 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"time"
 
-	"rehearse.dev/rehearse/harness/api/v1alpha1"
 	"rehearse.dev/rehearse/harness/evidence"
 	"rehearse.dev/rehearse/harness/plan"
 	"rehearse.dev/rehearse/harness/scenario"
 	"rehearse.dev/rehearse/harness/verdict"
 )
 
-// ErrNoRun says that a folder holds no evidence of a run.
-var ErrNoRun = errors.New("no evidence of a run here")
+// Reasons why a run cannot be judged again.
+var (
+	// ErrNoRun says that a folder holds no evidence of a run.
+	ErrNoRun = errors.New("no evidence of a run here")
+	// ErrNotRun says that a scenario whose assertions were to be tried is not among those that were run.
+	ErrNotRun = errors.New("this scenario was not run")
+)
 
-// Rejudge judges every bundle below dir again, which is a run's folder or a single bundle. Scenarios in instead, by
-// name, are judged by the assertions given there. Nothing is written.
-func Rejudge(dir string, c scenario.Catalog, instead map[string][]v1alpha1.Assertion) (verdict.Run, error) {
+// Rejudge judges every bundle below dir again, which is a run's folder or a single bundle. The variants of a scenario
+// that has the name of one in instead are judged by the assertions of that one. Nothing is written.
+func Rejudge(dir string, c scenario.Catalog, instead []scenario.File) (verdict.Run, error) {
 	out := verdict.Run{}
 	if err := readRun(dir, &out); err != nil {
 		return out, err
@@ -31,13 +34,22 @@ func Rejudge(dir string, c scenario.Catalog, instead map[string][]v1alpha1.Asser
 	if err != nil {
 		return out, err
 	}
+	byName := map[string]scenario.File{}
+	for _, file := range instead {
+		byName[file.Scenario.Metadata.Name] = file
+	}
 	for _, bundle := range bundles {
-		v, err := rejudge(dir, bundle, c, instead)
+		v, err := rejudge(dir, bundle, c, byName)
 		if err != nil {
 			return out, err
 		}
 		out.Variants = append(out.Variants, v)
 		out.Duration = max(out.Duration, v.Started.Add(v.Duration).Sub(out.Started))
+	}
+	for _, file := range instead {
+		if !slices.ContainsFunc(out.Variants, func(v verdict.Variant) bool { return v.Scenario == file.Scenario.Metadata.Name }) {
+			return out, fmt.Errorf("%s: %w: %s", file.Path, ErrNotRun, file.Scenario.Metadata.Name)
+		}
 	}
 	return finish(out, false), nil
 }
@@ -78,7 +90,7 @@ func findBundles(dir string) ([]string, error) {
 	return found, nil
 }
 
-func rejudge(dir, bundle string, c scenario.Catalog, instead map[string][]v1alpha1.Assertion) (verdict.Variant, error) {
+func rejudge(dir, bundle string, c scenario.Catalog, instead map[string]scenario.File) (verdict.Variant, error) {
 	data, err := os.ReadFile(filepath.Join(bundle, planFile))
 	if err != nil {
 		return verdict.Variant{}, err
@@ -87,19 +99,30 @@ func rejudge(dir, bundle string, c scenario.Catalog, instead map[string][]v1alph
 	if err != nil {
 		return verdict.Variant{}, fmt.Errorf("%s: %w", filepath.Join(bundle, planFile), err)
 	}
-	if assertions, ok := instead[p.Scenario.Metadata.Name]; ok {
-		p.Scenario.Spec.Assert = assertions
+	other, tried := instead[p.Scenario.Metadata.Name]
+	if tried {
+		p.Scenario.Spec.Assert = other.Scenario.Spec.Assert
 	}
 	v, err := Judge(bundle, p)
 	if err != nil {
 		return v, err
+	}
+	if tried {
+		place(v.Verdicts[len(v.Verdicts)-len(p.Scenario.Spec.Assert):], other)
 	}
 	v.Dir, err = filepath.Rel(dir, bundle)
 	carryOver(bundle, &v)
 	return v, err
 }
 
-// carryOver takes from the first verdict what evidence does not tell: times, and a failure of the harness.
+// place says where the assertions stand that were judged instead of the run's own.
+func place(assertions []verdict.Verdict, in scenario.File) {
+	for i := range assertions {
+		assertions[i].File, assertions[i].Line = in.Path, in.Lines[fmt.Sprintf("assert[%d]", i)]
+	}
+}
+
+// carryOver takes from the first verdict what evidence does not tell: how long all took, and a failure of the harness.
 func carryOver(bundle string, v *verdict.Variant) {
 	var first verdict.Variant
 	data, err := os.ReadFile(filepath.Join(bundle, verdictFile))
@@ -127,9 +150,6 @@ func finish(out verdict.Run, interrupted bool) verdict.Run {
 	}
 	if interrupted {
 		out.ExitCode = verdict.ExitInterrupted
-	}
-	if out.Duration == 0 {
-		out.Duration = time.Since(out.Started)
 	}
 	return out
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -35,8 +36,8 @@ type Config struct {
 	FailFast bool
 	// Keep leaves everything as it is at the end and calls Linger, which returns once it may go.
 	Keep bool
-	// Linger is told the kubeconfig files of the clusters that Keep left. It must not be nil with Keep.
-	Linger func(ctx context.Context, kubeconfigs []string)
+	// Linger is told what Keep left, unless that is nothing. It must not be nil with Keep.
+	Linger func(ctx context.Context, all []Kept)
 	// Progress is told what happens.
 	Progress progress.Reporter
 	// Versions are those of the programs and libraries that take part.
@@ -53,14 +54,22 @@ type run struct {
 	pool     *pool
 	redactor *evidence.Redactor
 	stop     atomic.Bool // set once FailFast forbids further variants
+
+	mu        sync.Mutex
+	kept      []kept
+	leftovers error // what could not be removed
 }
 
 // Run rehearses all plans and returns what became of them. Its error says that the run as a whole could not take
 // place; whatever happens to a variant is in its verdict.
 func Run(ctx context.Context, cfg Config, plans []plan.Plan) (verdict.Run, error) {
-	out := verdict.Run{ID: cfg.ID, Started: time.Now(), Versions: cfg.Versions, Args: cfg.Args, Seed: cfg.Seed}
+	begin := time.Now()
+	out := verdict.Run{ID: cfg.ID, Started: begin, Versions: cfg.Versions, Args: cfg.Args, Seed: cfg.Seed}
 	redactor, err := evidence.NewRedactor()
 	if err != nil {
+		return out, err
+	}
+	if err := learn(redactor, plans); err != nil {
 		return out, err
 	}
 	if err := os.MkdirAll(cfg.Dir, 0o755); err != nil {
@@ -74,12 +83,12 @@ func Run(ctx context.Context, cfg Config, plans []plan.Plan) (verdict.Run, error
 	r := &run{cfg: cfg, redactor: redactor, pool: newPool(cfg.Provider, cfg.Attached, everyone.WaitingFor)}
 	out.Variants = r.variants(ctx, plans)
 	interrupted := ctx.Err() != nil
-	if cfg.Keep && !interrupted {
-		cfg.Linger(ctx, r.pool.kubeconfigs())
+	lingered := r.linger(ctx)
+	r.cleanUp(context.WithoutCancel(ctx))
+	if r.leftovers != nil {
+		out.CleanupErr = redactor.Text(r.leftovers.Error())
 	}
-	if err := r.pool.close(context.WithoutCancel(ctx)); err != nil {
-		out.CleanupErr = err.Error()
-	}
+	out.Duration = time.Since(begin) - lingered
 	return finish(out, interrupted), nil
 }
 

@@ -24,6 +24,7 @@ type stage struct {
 	plan      plan.Plan
 	arena     *arena
 	rec       *evidence.Recorder
+	redactor  *evidence.Redactor
 	scope     observe.Scope
 	client    kubernetes.Interface
 	helm      *release.SDK
@@ -37,7 +38,10 @@ type stage struct {
 // setUp makes the namespace and everything that must be there before the first step. On error it has taken down
 // again what it had set up.
 func (r *run) setUp(ctx context.Context, j job, a *arena, rec *evidence.Recorder) (*stage, error) {
-	s := &stage{plan: j.plan, arena: a, rec: rec, scope: observe.Scope{Namespace: j.namespace, Release: j.plan.Scenario.Spec.Release.Name}}
+	s := &stage{
+		plan: j.plan, arena: a, rec: rec, redactor: r.redactor,
+		scope: observe.Scope{Namespace: j.namespace, Release: j.plan.Scenario.Spec.Release.Name},
+	}
 	if a.kept {
 		entry, err := noteNamespace(r.cfg.Journal, a.cluster, s.scope)
 		if err != nil {
@@ -47,7 +51,9 @@ func (r *run) setUp(ctx context.Context, j job, a *arena, rec *evidence.Recorder
 	}
 	for _, step := range []func(context.Context) error{s.makeNamespace, s.watch, s.openHelm, s.startReadiness, s.hireActors} {
 		if err := step(ctx); err != nil {
-			return nil, errors.Join(fmt.Errorf("%w: %w", ErrHarness, err), s.takeDown(context.WithoutCancel(ctx), false))
+			err = errors.Join(fmt.Errorf("%w: %w", ErrHarness, err), s.stop())
+			r.unclean(s.remove(context.WithoutCancel(ctx)))
+			return nil, err
 		}
 	}
 	return s, nil
@@ -109,35 +115,40 @@ func (s *stage) hireActors(ctx context.Context) error {
 	return err
 }
 
-// takeDown stops all that setUp started and removes what the scenario made, unless it is to be kept or the cluster goes
-// anyway.
-func (s *stage) takeDown(ctx context.Context, keep bool) error {
-	ctx, cancel := context.WithTimeout(ctx, s.plan.Scenario.Spec.Timeouts.Cleanup.Duration)
-	defer cancel()
-	err := s.stop(keep)
-	switch {
-	case s.client == nil || s.arena.own || keep:
-		return err
-	case !s.arena.kept:
-		return errors.Join(err, deleteNamespace(ctx, s.client, s.scope.Namespace))
+// stop ends what runs beside Helm. Its error tells of readiness gates that could not be set.
+func (s *stage) stop() error {
+	s.stopActing()
+	if s.readiness == nil {
+		return nil
 	}
-	if swept := sweep(ctx, s.arena.cluster.RESTConfig(), s.scope); swept != nil {
-		return errors.Join(err, swept)
-	}
-	return errors.Join(err, s.noted.Done())
+	return s.readiness.Close()
 }
 
-// stop ends what runs beside Helm. The readiness controller goes on if the pods are to be kept.
-func (s *stage) stop(keep bool) error {
-	var err error
+// stopActing ends what writes by itself and what is recorded. Pods go on to become ready as they should.
+func (s *stage) stopActing() {
 	if s.troupe != nil {
 		s.troupe.Close()
-	}
-	if s.readiness != nil && !keep {
-		err = s.readiness.Close()
 	}
 	if s.watching != nil {
 		s.watching.Close()
 	}
-	return err
+}
+
+// remove removes what the scenario made on a cluster that others use too. What it cannot remove on a cluster that
+// outlives the run stays in the journal.
+func (s *stage) remove(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, s.plan.Scenario.Spec.Timeouts.Cleanup.Duration, errCleanup)
+	defer cancel()
+	switch {
+	case s.arena.own || s.client == nil || s.arena.death() != nil:
+		return nil
+	case !s.arena.kept:
+		// Its pods need not burden the scenarios to come. All goes with the cluster, whatever becomes of this.
+		_ = deleteNamespace(ctx, s.client, s.scope.Namespace)
+		return nil
+	}
+	if err := sweep(ctx, s.arena.cluster.RESTConfig(), s.scope); err != nil {
+		return fmt.Errorf("%w (rehearse gc will try again)", err)
+	}
+	return s.noted.Done()
 }

@@ -11,22 +11,26 @@ import (
 	"rehearse.dev/rehearse/harness/verdict"
 )
 
-// performAll performs the steps until one does not come to what it must, and then those of finally, all of them.
-func (s *stage) performAll(ctx context.Context, tell progress.Scope) {
+// performAll performs the steps until one does not come to what it must, and then those of finally, all of them. Nothing
+// is performed any more once ctx has ended or evidence can no longer be written. It reports whether the harness failed.
+func (s *stage) performAll(ctx context.Context, tell progress.Scope) (errored bool) {
 	for _, step := range s.plan.Steps {
-		if ctx.Err() != nil {
-			break
+		if ctx.Err() != nil || s.rec.Err() != nil {
+			return errored
 		}
-		if s.told(ctx, tell, step, false).Mismatch != "" {
+		done := s.told(ctx, tell, step, false)
+		errored = errored || done.Errored
+		if done.Mismatch != "" {
 			break
 		}
 	}
 	for _, step := range s.plan.Finally {
-		if ctx.Err() != nil {
-			return
+		if ctx.Err() != nil || s.rec.Err() != nil {
+			return errored
 		}
-		s.told(ctx, tell, step, true)
+		errored = s.told(ctx, tell, step, true).Errored || errored
 	}
+	return errored
 }
 
 // told performs a step and tells the user of it.
@@ -40,7 +44,7 @@ func (s *stage) told(ctx context.Context, tell progress.Scope, step plan.Step, f
 	case done.Mismatch != "":
 		status = verdict.Failed
 	}
-	tell.StepFinished(step.Name, done.Took, status, done.Mismatch)
+	tell.StepFinished(step.Name, done.Took, status, s.redactor.Text(done.Mismatch))
 	return done
 }
 
@@ -53,28 +57,41 @@ func (s *stage) perform(ctx context.Context, step plan.Step, finally bool) evide
 	err := s.operate(ctx, step)
 	took := s.rec.Now() - begin
 
-	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), evidenceBound)
+	after, stop := s.arena.whileAlive(context.WithoutCancel(ctx))
+	defer stop()
+	after, cancel := context.WithTimeout(after, evidenceBound)
 	defer cancel()
 	ledger, incomplete := s.snapshot(after, step.Name)
 	done := evidence.StepFinished{Operation: step.Operation, Took: took, Finally: finally}
 	if err != nil {
 		done.Error = err.Error()
 	}
-	switch {
-	case ctx.Err() != nil:
-		done.Errored, done.Mismatch = true, "the run was interrupted during this step"
-	case errors.Is(err, ErrHarness):
-		done.Errored, done.Mismatch = true, err.Error()
-	case err != nil && !s.answers(after):
-		done.Errored, done.Mismatch = true, fmt.Sprintf("the cluster's API server does not answer any more; the operation said: %v", err)
-	case incomplete != nil && step.Expect != nil && (step.Expect.Status != "" || step.Expect.Revision != 0):
+	if failure := s.failure(ctx, after, err); failure != nil {
+		done.Errored, done.Mismatch = true, failure.Error()
+	} else if incomplete != nil && looksAtStorage(step.Expect) {
 		done.Errored, done.Mismatch = true, fmt.Sprintf("Helm's storage could not be read: %v", incomplete)
-	default:
+	} else {
 		done.Mismatch = mismatch(step.Expect, err, ledger)
 	}
 	s.rec.Record(evidence.Event{Finished: &done})
 	s.rec.SetStep("")
 	return done
+}
+
+// failure tells the harness's failures from the operation's outcome err: it is nil if the outcome counts. ctx is that of
+// the step, after one that has not ended.
+func (s *stage) failure(ctx, after context.Context, err error) error {
+	switch death := s.arena.death(); {
+	case death != nil:
+		return death
+	case ctx.Err() != nil:
+		return fmt.Errorf("the run was interrupted during this step: %w", context.Cause(ctx))
+	case errors.Is(err, ErrHarness):
+		return err
+	case err != nil && !s.answers(after):
+		return fmt.Errorf("the cluster's API server does not answer any more; the operation said: %w", err)
+	}
+	return nil
 }
 
 // operate runs the operation under the step's deadline.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -29,6 +30,9 @@ const (
 	dataRelease    = "release"
 )
 
+// undoBound is how long rehearse gc tries to remove one namespace.
+const undoBound = time.Minute
+
 // noteNamespace writes down that a namespace is about to be made on a cluster that outlives the run.
 func noteNamespace(j *journal.Journal, c cluster.Cluster, scope observe.Scope) (*journal.Entry, error) {
 	return j.Begin(kindNamespace, c.Name()+"."+scope.Namespace, map[string]string{
@@ -47,6 +51,8 @@ func Undo() journal.Undo {
 		if err != nil {
 			return fmt.Errorf("reaching the cluster of namespace %s: %w", r.Data[dataName], err)
 		}
+		ctx, cancel := context.WithTimeoutCause(ctx, undoBound, fmt.Errorf("given up after %s", undoBound))
+		defer cancel()
 		return sweep(ctx, cfg, observe.Scope{Namespace: r.Data[dataName], Release: r.Data[dataRelease]})
 	}}
 }

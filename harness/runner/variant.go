@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,8 +39,11 @@ func (r *run) newJob(p plan.Plan, number int) job {
 func (r *run) variant(ctx context.Context, j job) verdict.Variant {
 	dir := filepath.Join(r.cfg.Dir, j.dir)
 	begin := time.Now()
-	problem := r.rehearse(ctx, j, dir)
-	out, err := Judge(dir, j.plan)
+	hidden, problem := hide(r.redactor, j.plan)
+	if problem == nil {
+		problem = r.rehearse(ctx, j, hidden, dir)
+	}
+	out, err := Judge(dir, hidden)
 	problem = errors.Join(problem, err)
 	out.Dir, out.Started, out.Duration = j.dir, begin, time.Since(begin)
 	if problem != nil {
@@ -47,7 +51,7 @@ func (r *run) variant(ctx context.Context, j job) verdict.Variant {
 		out.Status = verdict.Worst([]verdict.Status{out.Status, verdict.Errored})
 	}
 	if err := evidence.WriteFile(dir, verdictFile, out); err != nil {
-		out.Status, out.Reason = verdict.Errored, err.Error()
+		out.Status, out.Reason = verdict.Errored, cmp.Or(out.Reason, err.Error())
 	}
 	return out
 }
@@ -59,6 +63,10 @@ func Judge(dir string, p plan.Plan) (verdict.Variant, error) {
 	if err != nil {
 		out.Status = verdict.Errored
 		return out, fmt.Errorf("reading the evidence back: %w", err)
+	}
+	out.Started = bundle.Variant.Started
+	if n := len(bundle.Timeline); n > 0 {
+		out.Duration = bundle.Timeline[n-1].At
 	}
 	out.Verdicts = assert.Judge(bundle, p.Scenario.Spec)
 	out.Recovery = assert.Recovery(bundle)
@@ -83,43 +91,54 @@ func skipped(j job, reason string) verdict.Variant {
 	return out
 }
 
-// rehearse takes the evidence. Its error is one of the harness; what the operations came to is in the evidence.
-func (r *run) rehearse(ctx context.Context, j job, dir string) (err error) {
+// rehearse takes the evidence, with the plan as it may be seen. Its error is one of the harness; what the operations came
+// to is in the evidence.
+func (r *run) rehearse(ctx context.Context, j job, hidden plan.Plan, dir string) (err error) {
 	rec, err := evidence.Create(dir, r.evidenceOf(j), evidence.WithRedactor(r.redactor))
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, rec.Close()) }()
-	if err := rec.WriteFile(planFile, j.plan); err != nil {
+	if err := evidence.WriteFile(dir, planFile, hidden); err != nil {
 		return err
 	}
 	a, err := timed(rec, j.tell, "cluster", func() (*arena, error) { return r.pool.acquire(ctx, j.plan.Needs) })
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrHarness, err)
 	}
-	defer func() { err = errors.Join(err, r.leave(ctx, a, dir, err != nil)) }()
+	errored := false
+	defer func() { err = errors.Join(err, r.leave(ctx, a, dir, errored || err != nil)) }()
 	s, err := timed(rec, j.tell, "set-up", func() (*stage, error) { return r.setUp(ctx, j, a, rec) })
 	if err != nil {
 		return err
 	}
-	s.performAll(ctx, j.tell)
+	alive, stop := a.whileAlive(ctx)
+	errored = s.performAll(alive, j.tell)
+	stop()
+	if r.cfg.Keep {
+		r.keep(s, j.plan.ID())
+		return nil
+	}
 	_, err = timed(rec, j.tell, "clean-up", func() (struct{}, error) {
-		return struct{}{}, s.takeDown(context.WithoutCancel(ctx), r.cfg.Keep)
+		err := s.stop()
+		r.unclean(s.remove(context.WithoutCancel(ctx)))
+		return struct{}{}, err
 	})
 	return err
 }
 
-// leave takes the components' logs if the harness failed, and ends a cluster that was the variant's own.
+// leave takes the components' logs if the harness failed, but not for an interruption, and ends a cluster that was the
+// variant's own.
 func (r *run) leave(ctx context.Context, a *arena, dir string, failed bool) error {
-	ctx = context.WithoutCancel(ctx)
-	var errs []error
-	if failed {
-		errs = append(errs, a.cluster.CollectLogs(ctx, filepath.Join(dir, logsFolder)))
+	after := context.WithoutCancel(ctx)
+	var err error
+	if failed && ctx.Err() == nil {
+		err = a.cluster.CollectLogs(after, filepath.Join(dir, logsFolder))
 	}
 	if a.own && !r.cfg.Keep {
-		errs = append(errs, a.close(ctx))
+		r.unclean(a.close(after))
 	}
-	return errors.Join(errs...)
+	return err
 }
 
 func (r *run) evidenceOf(j job) evidence.Variant {

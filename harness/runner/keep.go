@@ -1,0 +1,59 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Kept is what --keep left of one variant.
+type Kept struct {
+	// Variant is the variant's ID.
+	Variant string
+	// Kubeconfig is a file that reaches its cluster.
+	Kubeconfig string
+	// Namespace is where its release is.
+	Namespace string
+}
+
+// kept is a stage that is left as it is until the user has looked at it.
+type kept struct {
+	stage *stage
+	Kept
+}
+
+// keep leaves a stage as it is: its actors rest, and pods go on to become ready as they should.
+func (r *run) keep(s *stage, variant string) {
+	s.stopActing()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.kept = append(r.kept, kept{s, Kept{variant, s.arena.cluster.KubeconfigPath(), s.scope.Namespace}})
+}
+
+// linger gives the user time to look at what was kept, and returns how long that was.
+func (r *run) linger(ctx context.Context) time.Duration {
+	begin := time.Now()
+	all := make([]Kept, len(r.kept))
+	for i, k := range r.kept {
+		all[i] = k.Kept
+	}
+	if len(all) > 0 && ctx.Err() == nil {
+		r.cfg.Linger(ctx, all)
+	}
+	return time.Since(begin)
+}
+
+// cleanUp removes what was kept and ends the clusters.
+func (r *run) cleanUp(ctx context.Context) {
+	for _, k := range r.kept {
+		r.unclean(errors.Join(k.stage.stop(), k.stage.remove(ctx)))
+	}
+	r.unclean(r.pool.close(ctx))
+}
+
+// unclean takes note of what could not be removed; a nil error is none.
+func (r *run) unclean(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.leftovers = errors.Join(r.leftovers, err)
+}
