@@ -35,8 +35,12 @@ func Main(args []string) int {
 	if !errors.As(err, &exit) {
 		exit = usageError(err)
 	}
-	if exit.err != nil {
-		fmt.Fprintln(os.Stderr, "rehearse: "+exit.err.Error())
+	if exit.err == nil {
+		return exit.code // all has been said
+	}
+	fmt.Fprintln(os.Stderr, "rehearse: "+exit.err.Error())
+	if ctx.Err() != nil {
+		return verdict.ExitInterrupted // whatever failed, it failed for that
 	}
 	return exit.code
 }
