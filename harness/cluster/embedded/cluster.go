@@ -40,7 +40,7 @@ type Cluster struct {
 	deleted  bool
 }
 
-var _ cluster.Cluster = (*Cluster)(nil)
+var _ cluster.Mortal = (*Cluster)(nil)
 
 // Name is unique on this machine.
 func (c *Cluster) Name() string { return c.name }

@@ -88,14 +88,17 @@ func (p *Provider) Attach(name string) (cluster.Cluster, error) {
 		return nil, fmt.Errorf("attach to %s: %w", name, err)
 	}
 	config.QPS = -1
-	return &attached{info: info, config: config}, nil
+	return &attached{provider: p, info: info, config: config}, nil
 }
 
 // attached is a cluster that lives in another process.
 type attached struct {
-	info   Info
-	config *rest.Config
+	provider *Provider
+	info     Info
+	config   *rest.Config
 }
+
+var _ cluster.Mortal = (*attached)(nil)
 
 func (a *attached) Name() string                 { return a.info.Name }
 func (a *attached) RESTConfig() *rest.Config     { return rest.CopyConfig(a.config) }
@@ -106,6 +109,25 @@ func (a *attached) Delete(context.Context) error { return nil }
 
 func (a *attached) CollectLogs(ctx context.Context, dir string) error {
 	return copyLogs(ctx, logsPath(a.info.Dir), dir)
+}
+
+// Died is nil: the process that keeps the cluster notices, and writes it down.
+func (a *attached) Died() <-chan struct{} { return nil }
+
+// Cause is what its process wrote down, or that the process or the cluster is gone.
+func (a *attached) Cause() error {
+	info, err := a.provider.find(a.info.Name)
+	switch {
+	case errors.Is(err, ErrUnknown):
+		return err
+	case err != nil:
+		return nil // the journal cannot be read, which says nothing about the cluster
+	case info.State == Broken:
+		return errors.New(info.Cause)
+	case info.State == Dead:
+		return fmt.Errorf("process %d, which kept it, is gone", info.PID)
+	}
+	return nil
 }
 
 const (

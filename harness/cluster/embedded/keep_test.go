@@ -5,9 +5,11 @@ import (
 	"errors"
 	"os"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 
+	"rehearse.dev/rehearse/harness/cluster"
 	"rehearse.dev/rehearse/harness/cluster/journal"
 )
 
@@ -67,6 +69,10 @@ func TestKeep(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	died := c.(cluster.Mortal).Cause
+	if cause := died(); cause != nil {
+		t.Errorf("it died although it lives: %v", cause)
+	}
 	if err := c.Delete(t.Context()); err != nil {
 		t.Error(err)
 	}
@@ -87,8 +93,14 @@ func TestKeep(t *testing.T) {
 	if _, err := p.Attach("day"); !errors.Is(err, ErrNotReady) {
 		t.Errorf("attach to a broken cluster: %v", err)
 	}
+	if cause := died(); cause == nil || !strings.Contains(cause.Error(), scheduler) {
+		t.Errorf("it died of %v, want the scheduler's end", cause)
+	}
 	if err := p.Down(t.Context(), "day"); err != nil {
 		t.Fatal(err)
+	}
+	if cause := died(); !errors.Is(cause, ErrUnknown) {
+		t.Errorf("it died of %v, want that it was taken down", cause)
 	}
 	checkGone(t, running, info.Dir)
 	checkNothingLeft(t, p)
