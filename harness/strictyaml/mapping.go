@@ -84,7 +84,7 @@ func (d *decoder) fields(n *yaml.Node, v reflect.Value, p place, seen map[string
 	}
 	for _, f := range known {
 		if f.Registry != "" {
-			rest = d.choice(rest, f, v, p)
+			d.choice(rest, f, v, p)
 			return
 		}
 	}
@@ -97,7 +97,7 @@ func (d *decoder) fields(n *yaml.Node, v reflect.Value, p place, seen map[string
 }
 
 // choice decodes the one key that names an entry of a registry, and reports the others as unknown.
-func (d *decoder) choice(rest []pair, f fields.Field, v reflect.Value, p place) []pair {
+func (d *decoder) choice(rest []pair, f fields.Field, v reflect.Value, p place) {
 	kind := f.Registry
 	choice := f.Of(v).Addr().Interface().(*v1alpha1.Choice)
 	var unknown []pair
@@ -128,7 +128,6 @@ func (d *decoder) choice(rest []pair, f fields.Field, v reflect.Value, p place) 
 	if choice.Kind == "" && len(unknown) == 0 {
 		d.report(p.at, p.path, "names no %s; add one of %s", kind, strings.Join(entryNames(d.registries[kind]), ", "))
 	}
-	return nil
 }
 
 // spec decodes the value of a registry's entry.

@@ -76,7 +76,7 @@ func createNode(ctx context.Context, client kubernetes.Interface, i int, version
 		},
 		Spec: corev1.NodeSpec{PodCIDR: podCIDR(i), PodCIDRs: []string{podCIDR(i)}},
 		Status: corev1.NodeStatus{
-			NodeInfo:  corev1.NodeSystemInfo{KubeletVersion: version, KubeProxyVersion: version},
+			NodeInfo:  corev1.NodeSystemInfo{KubeletVersion: version},
 			Addresses: []corev1.NodeAddress{{Type: corev1.NodeInternalIP, Address: fmt.Sprintf("10.127.0.%d", i)}, {Type: corev1.NodeHostName, Address: name}},
 		},
 	}

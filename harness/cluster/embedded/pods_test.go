@@ -215,8 +215,8 @@ func testGate(t *testing.T, lab podLab) {
 		}
 	}
 	for _, m := range pod.ManagedFields {
-		if m.Manager == kubeletAgent && m.FieldsV1 != nil && bytes.Contains(m.FieldsV1.Raw, []byte(gate)) {
-			t.Errorf("the kubelet owns the gate's condition: %s", m.FieldsV1.Raw)
+		if m.Manager == kubeletAgent && m.FieldsV1 != nil && bytes.Contains(m.FieldsV1.GetRawBytes(), []byte(gate)) {
+			t.Errorf("the kubelet owns the gate's condition: %s", m.FieldsV1.GetRawBytes())
 		}
 	}
 }

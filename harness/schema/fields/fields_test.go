@@ -31,7 +31,7 @@ type outer struct {
 	Pointer  *inner           `json:"pointer"`
 	List     []inner          `json:"list"`
 	Any      any              `json:"any"`
-	hidden   int              // not exported, so not a field of the format
+	_        int              // not exported, so not a field of the format
 }
 
 type Embedded struct {
