@@ -4,15 +4,11 @@ package charts
 import (
 	"embed"
 	"fmt"
-	"io/fs"
 	"os"
 )
 
 //go:embed all:scoped all:shop
 var charts embed.FS
-
-// FS holds one folder per chart.
-func FS() fs.FS { return charts }
 
 // Extract writes every chart into dir, each in a folder of its name. It makes dir if it is not there, and refuses to
 // overwrite a file.

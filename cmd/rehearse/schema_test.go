@@ -18,8 +18,8 @@ import (
 )
 
 const (
-	schemaFile = "../../scenarios/schema/scenario.v1alpha1.json"
-	scenarios  = "../../scenarios"
+	schemaFile  = "../../scenarios/schema/scenario.v1alpha1.json"
+	scenarioDir = "../../scenarios"
 )
 
 // TestSchemaFileIsCurrent: -update writes it anew, as does rehearse schema.
@@ -83,7 +83,7 @@ func checkYAML(t *testing.T, s *jsonschema.Schema, text []byte) {
 // TestScenariosAreValid: every scenario that the program brings loads, and fits the schema.
 func TestScenariosAreValid(t *testing.T) {
 	t.Parallel()
-	files, err := scenario.Load([]string{scenarios}, runner.Catalog())
+	files, err := scenario.Load([]string{scenarioDir}, runner.Catalog())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,9 @@
 package rehearsetest_test
 
 import (
+	"encoding/json"
 	"os"
+	"path/filepath"
 	"testing"
 
 	"sigs.k8s.io/e2e-framework/pkg/env"
@@ -26,5 +28,18 @@ func TestMain(m *testing.M) {
 }
 
 func TestFeature(t *testing.T) {
-	environment.Test(t, rehearsetest.Feature(clusterName, []string{"../../scenarios/live/clean-rollback.yaml"}))
+	dir := filepath.Join(t.TempDir(), "run")
+	paths := []string{"../../scenarios/live/clean-rollback.yaml", "../../scenarios/ownership/scaler-conflict.yaml"}
+	environment.Test(t, rehearsetest.Feature(clusterName, paths,
+		rehearsetest.WithDir(dir), rehearsetest.WithSeed(7), rehearsetest.WithParallel(2)))
+	var run struct{ Seed int64 }
+	data, err := os.ReadFile(filepath.Join(dir, "run.json"))
+	if err != nil || json.Unmarshal(data, &run) != nil || run.Seed != 7 {
+		t.Errorf("run.json: %v, %s; want a run with seed 7", err, data)
+	}
+	for _, scenario := range []string{"clean-rollback", "scaler-conflict"} {
+		if _, err := os.Stat(filepath.Join(dir, scenario, "verdict.json")); err != nil {
+			t.Errorf("the evidence of %s was not kept: %v", scenario, err)
+		}
+	}
 }

@@ -22,15 +22,11 @@ import (
 type Option func(*options)
 
 type options struct {
-	provider cluster.Provider
 	attached cluster.Cluster
 	dir      string
 	seed     int64
 	parallel int
 }
-
-// WithProvider boots clusters with p; without it they are embedded ones.
-func WithProvider(p cluster.Provider) Option { return func(o *options) { o.provider = p } }
 
 // WithCluster runs the scenarios that can share a cluster on c, which is left running.
 func WithCluster(c cluster.Cluster) Option { return func(o *options) { o.attached = outlasting{c} } }
@@ -48,7 +44,7 @@ func WithParallel(n int) Option { return func(o *options) { o.parallel = n } }
 // and assertion in it. What failed, errored or was inconclusive fails its subtest. It returns the outcome.
 func Run(t *testing.T, paths []string, opts ...Option) verdict.Run {
 	t.Helper()
-	o := options{provider: embedded.New(), dir: t.TempDir(), parallel: 1}
+	o := options{dir: t.TempDir(), parallel: 1}
 	for _, opt := range opts {
 		opt(&o)
 	}
@@ -56,7 +52,7 @@ func Run(t *testing.T, paths []string, opts ...Option) verdict.Run {
 	cfg := runner.Config{
 		ID:       "gotest-" + strings.ToLower(rand.Text()[:6]),
 		Dir:      o.dir,
-		Provider: o.provider,
+		Provider: embedded.New(),
 		Attached: o.attached,
 		Parallel: o.parallel,
 		Args:     append([]string{"rehearsetest"}, paths...),
