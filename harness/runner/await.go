@@ -115,25 +115,27 @@ func (c condition) fieldDiffers(obj map[string]any) string {
 		return ""
 	case !ok:
 		return fmt.Sprintf("field %s is absent", c.spec.Field.Path)
-	case equalJSON(have, want):
+	case want == nil:
+		return fmt.Sprintf("field %s is %s, not absent", c.spec.Field.Path, asJSON(have))
+	case reflect.DeepEqual(normal(have), normal(want)):
 		return ""
 	}
-	return fmt.Sprintf("field %s is %v, not %v", c.spec.Field.Path, have, want)
+	return fmt.Sprintf("field %s is %s, not %s", c.spec.Field.Path, asJSON(have), asJSON(want))
 }
 
-// equalJSON compares values as JSON does: 5, int64(5) and 5.0 are equal.
-func equalJSON(a, b any) bool {
-	return reflect.DeepEqual(normal(a), normal(b))
-}
-
+// normal is a value as JSON reads it back, so that 5, int64(5) and 5.0 are equal.
 func normal(v any) any {
-	text, err := json.Marshal(v)
-	if err != nil {
-		return v
-	}
 	var out any
-	if json.Unmarshal(text, &out) != nil {
+	if json.Unmarshal([]byte(asJSON(v)), &out) != nil {
 		return v
 	}
 	return out
+}
+
+func asJSON(v any) string {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Sprint(v)
+	}
+	return string(text)
 }

@@ -1,0 +1,135 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/util/validation"
+
+	"rehearse.dev/rehearse/harness/api/v1alpha1"
+	"rehearse.dev/rehearse/harness/plan"
+	"rehearse.dev/rehearse/harness/scenario"
+)
+
+// charts are more charts for the tests of Prepare.
+var charts = map[string]string{
+	"scoped/Chart.yaml":           "apiVersion: v2\nname: scoped\nversion: 0.1.0\n",
+	"scoped/templates/role.yaml":  "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: \"{{ .Release.Namespace }}\"}\n",
+	"defines/Chart.yaml":          "apiVersion: v2\nname: defines\nversion: 0.1.0\n",
+	"defines/crds/crd.yaml":       "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: a.b.c}\n",
+	"strays/Chart.yaml":           "apiVersion: v2\nname: strays\nversion: 0.1.0\n",
+	"strays/templates/note.yaml":  "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: stray, namespace: kube-system}\n",
+	"hooks/Chart.yaml":            "apiVersion: v2\nname: hooks\nversion: 0.1.0\n",
+	"hooks/templates/secret.yaml": "apiVersion: v1\nkind: Secret\nmetadata: {name: s, annotations: {helm.sh/hook: pre-install}}\nstringData: {p: {{ .Values.password }}}\n",
+}
+
+func TestPrepareDecidesIsolation(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct{ spec, want string }{
+		"a namespace will do":         {"  release: {name: r, chart: tiny}\n  steps: [{name: v1, install: {}}]\n", "namespace"},
+		"objects outside of it":       {"  release: {name: r, chart: scoped}\n  steps: [{name: v1, install: {}}]\n", "cluster"},
+		"a CRD of the crds folder":    {"  release: {name: r, chart: defines}\n  steps: [{name: v1, install: {}}]\n", "cluster"},
+		"objects elsewhere":           {"  release: {name: r, chart: strays}\n  steps: [{name: v1, install: {}}]\n", "cluster"},
+		"in a later step":             {"  release: {name: r, chart: tiny}\n  steps: [{name: v1, install: {}}, {name: v2, upgrade: {chart: scoped}}]\n", "cluster"},
+		"in finally":                  {"  release: {name: r, chart: tiny}\n  steps: [{name: v1, install: {}}]\n  finally: [{name: v2, upgrade: {chart: scoped}}]\n", "cluster"},
+		"stated: share all the same":  {"  cluster: {isolation: namespace}\n  release: {name: r, chart: scoped}\n  steps: [{name: v1, install: {}}]\n", "namespace"},
+		"stated: alone all the same":  {"  cluster: {isolation: cluster}\n  release: {name: r, chart: tiny}\n  steps: [{name: v1, install: {}}]\n", "cluster"},
+		"a step may fail to render":   {"  release: {name: r, chart: tiny}\n  steps: [{name: v1, install: {}}, {name: v2, upgrade: {values: {broken: true}}, expect: {error: broken}}]\n", "namespace"},
+		"only charts are rendered":    {"  release: {name: r, chart: scoped}\n  steps: [{name: back, rollback: 1}]\n", "namespace"},
+		"unless a chart it could not": {"  release: {name: r, chart: scoped}\n  steps: [{name: v1, install: {}}, {name: v2, upgrade: {chart: tiny}}]\n", "cluster"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := prepare(t, map[string]string{"s": test.spec}, charts)[0].Needs.Isolation; got != test.want {
+				t.Errorf("isolation %s, want %s", got, test.want)
+			}
+		})
+	}
+}
+
+// TestPrepareTellsAllMistakes: every step of every scenario that does not render is told, with its place, once.
+func TestPrepareTellsAllMistakes(t *testing.T) {
+	t.Parallel()
+	plans := compile(t, map[string]string{
+		"a": `  release: {name: r, chart: tiny, values: {broken: true}}
+  matrix: {wait: [watcher, legacy]}
+  steps:
+  - {name: v1, install: {}}
+  - {name: v2, upgrade: {values: {broken: null}}}
+  - {name: v3, upgrade: {}, expect: {status: failed}}
+  - {name: v4, upgrade: {}, expect: {error: broken}}
+  finally:
+  - {name: v5, upgrade: {}}
+`,
+		"b": "  release: {name: r, chart: tiny}\n  steps:\n  - {name: v1, install: {values: {broken: 1}}}\n",
+	}, nil)
+	_, err := Prepare(t.Context(), plans, t.TempDir(), kubeVersion)
+	var mistakes scenario.Mistakes
+	if !errors.As(err, &mistakes) {
+		t.Fatalf("Prepare returned %v", err)
+	}
+	var got []string
+	for _, m := range mistakes {
+		if !strings.Contains(m.Message, "it is broken") {
+			t.Errorf("the chart's own words are missing: %s", m)
+		}
+		m.File, m.Message = filepath.Base(m.File), ""
+		got = append(got, m.String())
+	}
+	want := []string{"a.yaml:9:1: spec.steps[0]: ", "a.yaml:11:1: spec.steps[2]: ", "a.yaml:14:1: spec.finally[0]: ", "b.yaml:8:1: spec.steps[0]: "}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("mistakes (-want +got):\n%s", diff)
+	}
+}
+
+func TestPrepareStops(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	plans := compile(t, map[string]string{"s": "  release: {name: r, chart: tiny}\n  steps: [{name: v1, install: {}}]\n"}, nil)
+	cancel()
+	if _, err := Prepare(ctx, plans, t.TempDir(), kubeVersion); !errors.Is(err, context.Canceled) {
+		t.Errorf("Prepare returned %v", err)
+	}
+}
+
+// TestPrepareFindsSecrets: those of every step, of hooks too.
+func TestPrepareFindsSecrets(t *testing.T) {
+	t.Parallel()
+	plans := prepare(t, map[string]string{"s": `  release: {name: r, chart: hooks, values: {password: first}}
+  steps:
+  - {name: v1, install: {}}
+  - {name: v2, upgrade: {values: {password: second}}}
+`}, charts)
+	var got []any
+	for _, secret := range plans[0].Secrets {
+		got = append(got, secret["stringData"])
+	}
+	want := []any{map[string]any{"p": "first"}, map[string]any{"p": "second"}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("secrets (-want +got):\n%s", diff)
+	}
+}
+
+func TestNamespaceOf(t *testing.T) {
+	t.Parallel()
+	seen := map[string]string{}
+	for _, name := range []string{"a", "clean-rollback", strings.Repeat("a", 40), strings.Repeat("a", 29) + "-" + strings.Repeat("b", 10)} {
+		for _, id := range []string{"20260314-101502-k3x9ab", "20260314-101502-k3x9ac", "plain"} {
+			for _, number := range []int{1, 2, 256} {
+				p := plan.Plan{Scenario: v1alpha1.Scenario{Metadata: v1alpha1.Metadata{Name: name}}}
+				got := namespaceOf(p, id, number)
+				if wrong := validation.IsDNS1123Label(got); wrong != nil {
+					t.Errorf("%q: %v", got, wrong)
+				}
+				if first, taken := seen[got]; taken {
+					t.Errorf("%q stands for %s of run %s and for %s", got, name, id, first)
+				}
+				seen[got] = name + " of run " + id
+			}
+		}
+	}
+}
