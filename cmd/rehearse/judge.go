@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -29,7 +30,7 @@ func newJudgeCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "judge RUN",
 		Short: "Judge the evidence of an earlier run again, offline",
-		Long: `Judge reads the evidence in a run's folder and judges it again. It talks to no cluster and changes nothing, so the
+		Long: `Judge reads the evidence in a run's folder and judges it again. It talks to no cluster and, without --write, changes nothing, so the
 same evidence gives the same verdicts, and new assertions can be tried on an old run. The exit codes are those of run.`,
 		Example: `  rehearse judge reports/runs/20260314-101502-k3x9ab
   rehearse judge reports/runs/20260314-101502-k3x9ab --with scenarios/ownership/scaler.yaml
@@ -50,6 +51,9 @@ same evidence gives the same verdicts, and new assertions can be tried on an old
 func (f *judgeFlags) judge(stdout, stderr io.Writer, dir string) error {
 	if err := checkOutput(f.output); err != nil {
 		return usageError(err)
+	}
+	if f.write && len(f.with) > 0 {
+		return usageError(errors.New("--write and --with exclude each other: a run's reports tell of its own assertions"))
 	}
 	form, err := f.junit.option()
 	if err != nil {

@@ -189,6 +189,17 @@ type Run struct {
 	Args     []string          `json:"args"`
 	Seed     int64             `json:"seed"`
 	Versions map[string]string `json:"versions"`
+	// Planned lists the variants that were to be run, in their order.
+	Planned []Planned `json:"planned"`
+}
+
+// Planned is one variant that was to be run.
+type Planned struct {
+	Scenario string `json:"scenario"`
+	Variant  string `json:"variant,omitempty"`
+	File     string `json:"file"`
+	// Dir is its bundle's folder within the run's; it is not there if its turn never came.
+	Dir string `json:"dir"`
 }
 
 // Variant is variant.json: what a bundle is evidence of.

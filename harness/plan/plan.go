@@ -34,6 +34,9 @@ type Plan struct {
 	Seed int64 `json:"seed"`
 	// Needs is what the cluster must offer.
 	Needs Needs `json:"needs"`
+	// ClusterScoped lists, as Kind/name, the objects outside of namespaces that its charts render; known once the charts
+	// were rendered.
+	ClusterScoped []string `json:"clusterScoped,omitempty"`
 	// Touches is what the run may change, beside what the harness itself makes.
 	Touches []Touch `json:"touches"`
 	// Steps are the operations in order.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -28,6 +29,8 @@ type arena struct {
 // openArena prepares a cluster. The hub watches until close, not until ctx ends: evidence of an interrupted step
 // still has to be taken.
 func openArena(ctx context.Context, c cluster.Cluster) (*arena, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, setUpBound, errSetUp)
+	defer cancel()
 	var hub *observe.Hub
 	var group errgroup.Group
 	group.Go(func() error { // takes up to a second, until the API server heeds the policy
@@ -36,8 +39,11 @@ func openArena(ctx context.Context, c cluster.Cluster) (*arena, error) {
 		}
 		return nil
 	})
+	watching, giveUp := context.WithCancelCause(context.WithoutCancel(ctx))
+	stopWaiting := context.AfterFunc(ctx, func() { giveUp(context.Cause(ctx)) })
+	defer stopWaiting()
 	group.Go(func() (err error) {
-		hub, err = observe.Start(context.WithoutCancel(ctx), c.RESTConfig())
+		hub, err = observe.Start(watching, c.RESTConfig())
 		return err
 	})
 	if err := group.Wait(); err != nil {
@@ -85,6 +91,8 @@ func (a *arena) whileAlive(ctx context.Context) (context.Context, context.Cancel
 }
 
 func (a *arena) close(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, closeBound, errClose)
+	defer cancel()
 	a.hub.Close()
 	return a.cluster.Delete(ctx)
 }
@@ -158,6 +166,14 @@ func (p *pool) boot(ctx context.Context, nodes int, own bool) (*arena, error) {
 	defer p.mu.Unlock()
 	p.booted = append(p.booted, a)
 	return a, nil
+}
+
+// closeOwn ends a cluster that one variant had for itself.
+func (p *pool) closeOwn(ctx context.Context, a *arena) error {
+	p.mu.Lock()
+	p.booted = slices.DeleteFunc(p.booted, func(b *arena) bool { return b == a })
+	p.mu.Unlock()
+	return a.close(ctx)
 }
 
 // close ends every cluster that was booted here and has not been ended yet, and stops watching an attached one.

@@ -4,6 +4,7 @@ package runner
 
 import (
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -11,12 +12,25 @@ import (
 // rehearsal. It makes a verdict errored, never failed.
 var ErrHarness = errors.New("harness error")
 
+// Why something was given up.
+var (
+	errSetUp       = fmt.Errorf("not done within %s", setUpBound)
+	errClose       = fmt.Errorf("not done within %s", closeBound)
+	errInterrupted = errors.New("the run was interrupted before the first step")
+)
+
 // errCleanup is why clean-up was given up.
 var errCleanup = errors.New("timeouts.cleanup has passed")
 
 // evidenceBound is how long the snapshot at the end of a step may take. It runs under a context of its own, so that a
 // step that was cut off leaves evidence too.
 const evidenceBound = 20 * time.Second
+
+// setUpBound is how long it may take to prepare a cluster that has booted, and to set up a variant on it.
+const setUpBound = 2 * time.Minute
+
+// closeBound is how long the end of a cluster may take.
+const closeBound = time.Minute
 
 // The isolations of a plan's needs.
 const (

@@ -2,7 +2,9 @@ package runner
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
+	"slices"
 	"strings"
 
 	"rehearse.dev/rehearse/harness/api/v1alpha1"
@@ -22,6 +24,9 @@ func mismatch(want *v1alpha1.Expect, got error, ledger evidence.Ledger) string {
 	newest, ok := newestRevision(ledger)
 	switch {
 	case !looksAtStorage(want):
+	case len(ledger.Unreadable) > 0:
+		found = append(found, fmt.Sprintf("Helm's storage has records that cannot be read (%s), so the newest revision is not known",
+			strings.Join(slices.Sorted(maps.Keys(ledger.Unreadable)), ", ")))
 	case !ok:
 		found = append(found, "Helm's storage holds no revision of release "+ledger.Release)
 	default:

@@ -3,6 +3,7 @@ package runner
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 )
 
@@ -43,11 +44,28 @@ func (r *run) linger(ctx context.Context) time.Duration {
 	return time.Since(begin)
 }
 
-// cleanUp removes what was kept and ends the clusters.
+// remove begins to remove what a stage made.
+func (r *run) remove(ctx context.Context, s *stage) {
+	if err := s.remove(ctx); err != nil {
+		r.unclean(err)
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.leaving = append(r.leaving, s)
+}
+
+// cleanUp removes what was kept, waits until all is gone and ends the clusters.
 func (r *run) cleanUp(ctx context.Context) {
 	for _, k := range r.kept {
-		r.unclean(errors.Join(k.stage.stop(), k.stage.remove(ctx)))
+		r.unclean(k.stage.stop())
+		r.remove(ctx, k.stage)
 	}
+	var all sync.WaitGroup
+	for _, s := range r.leaving {
+		all.Go(func() { r.unclean(s.gone(ctx)) })
+	}
+	all.Wait()
 	r.unclean(r.pool.close(ctx))
 }
 

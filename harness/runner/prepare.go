@@ -31,9 +31,15 @@ func Prepare(ctx context.Context, plans []plan.Plan, cacheDir, kubeVersion strin
 				continue
 			}
 			all := rendered.All()
-			scoped = scoped || len(release.ClusterScoped(all)) > 0 || len(rendered.OtherNamespaces()) > 0
+			outside := release.ClusterScoped(all)
+			scoped = scoped || len(outside) > 0 || len(rendered.OtherNamespaces()) > 0
+			for _, object := range outside {
+				p.ClusterScoped = append(p.ClusterScoped, object.String())
+			}
 			p.Secrets = append(p.Secrets, secretsOf(all)...)
 		}
+		slices.Sort(p.ClusterScoped)
+		p.ClusterScoped = slices.Compact(p.ClusterScoped)
 		p.Needs.Isolation = isolation(p.Needs.Isolation, scoped)
 		out[i] = p
 	}

@@ -27,7 +27,8 @@ var (
 // that has the name of one in instead are judged by the assertions of that one. Nothing is written.
 func Rejudge(dir string, c scenario.Catalog, instead []scenario.File) (verdict.Run, error) {
 	out := verdict.Run{}
-	if err := readRun(dir, &out); err != nil {
+	planned, err := readRun(dir, &out)
+	if err != nil {
 		return out, err
 	}
 	bundles, err := findBundles(dir)
@@ -46,6 +47,7 @@ func Rejudge(dir string, c scenario.Catalog, instead []scenario.File) (verdict.R
 		out.Variants = append(out.Variants, v)
 		out.Duration = max(out.Duration, v.Started.Add(v.Duration).Sub(out.Started))
 	}
+	out.Variants = append(out.Variants, missing(planned, out.Variants)...)
 	for _, file := range instead {
 		if !slices.ContainsFunc(out.Variants, func(v verdict.Variant) bool { return v.Scenario == file.Scenario.Metadata.Name }) {
 			return out, fmt.Errorf("%s: %w: %s", file.Path, ErrNotRun, file.Scenario.Metadata.Name)
@@ -54,21 +56,36 @@ func Rejudge(dir string, c scenario.Catalog, instead []scenario.File) (verdict.R
 	return finish(out, false), nil
 }
 
-// readRun fills in what run.json says. A single bundle has none.
-func readRun(dir string, out *verdict.Run) error {
+// missing lists the variants that were to be run and left no bundle: nothing is known of them.
+func missing(planned []evidence.Planned, judged []verdict.Variant) []verdict.Variant {
+	var all []verdict.Variant
+	for _, p := range planned {
+		if slices.ContainsFunc(judged, func(v verdict.Variant) bool { return v.Dir == p.Dir }) {
+			continue
+		}
+		all = append(all, verdict.Variant{
+			Scenario: p.Scenario, Variant: p.Variant, File: p.File, Dir: p.Dir, Status: verdict.Inconclusive,
+			Reason: "it left no evidence: the run ended before its turn came",
+		})
+	}
+	return all
+}
+
+// readRun fills in what run.json says, and returns what was to be run. A single bundle has no run.json.
+func readRun(dir string, out *verdict.Run) ([]evidence.Planned, error) {
 	data, err := os.ReadFile(filepath.Join(dir, runFile))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+		return nil, nil
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var run evidence.Run
 	if err := json.Unmarshal(data, &run); err != nil {
-		return fmt.Errorf("%s: %w", filepath.Join(dir, runFile), err)
+		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, runFile), err)
 	}
 	out.ID, out.Started, out.Args, out.Seed, out.Versions = run.ID, run.Started, run.Args, run.Seed, run.Versions
-	return nil
+	return run.Planned, nil
 }
 
 // findBundles lists the folders with a plan, sorted.

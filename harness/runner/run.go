@@ -57,7 +57,8 @@ type run struct {
 
 	mu        sync.Mutex
 	kept      []kept
-	leftovers error // what could not be removed
+	leaving   []*stage // those whose namespaces are being removed
+	leftovers error    // what could not be removed
 }
 
 // Run rehearses all plans and returns what became of them. Its error says that the run as a whole could not take
@@ -75,7 +76,7 @@ func Run(ctx context.Context, cfg Config, plans []plan.Plan) (verdict.Run, error
 	if err := os.MkdirAll(cfg.Dir, 0o755); err != nil {
 		return out, fmt.Errorf("making the run's folder: %w", err)
 	}
-	if err := evidence.WriteFile(cfg.Dir, runFile, evidence.Run{ID: cfg.ID, Started: out.Started, Args: cfg.Args, Seed: cfg.Seed, Versions: cfg.Versions}); err != nil {
+	if err := evidence.WriteFile(cfg.Dir, runFile, runRecord(out, plans)); err != nil {
 		return out, err
 	}
 	everyone := progress.For(cfg.Progress, "")
@@ -90,6 +91,17 @@ func Run(ctx context.Context, cfg Config, plans []plan.Plan) (verdict.Run, error
 	}
 	out.Duration = time.Since(begin) - lingered
 	return finish(out, interrupted), nil
+}
+
+// runRecord is what run.json says before anything is run, so that a later judge knows what is missing.
+func runRecord(out verdict.Run, plans []plan.Plan) evidence.Run {
+	record := evidence.Run{ID: out.ID, Started: out.Started, Args: out.Args, Seed: out.Seed, Versions: out.Versions}
+	for _, p := range plans {
+		record.Planned = append(record.Planned, evidence.Planned{
+			Scenario: p.Scenario.Metadata.Name, Variant: p.Variant, File: p.File, Dir: folderOf(p),
+		})
+	}
+	return record
 }
 
 // variants rehearses the plans, Parallel at a time, and returns their outcomes in the plans' order.

@@ -2,6 +2,9 @@ package runner
 
 import (
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"reflect"
 
 	"rehearse.dev/rehearse/harness/api/v1alpha1"
@@ -114,4 +117,18 @@ func (h hider) free(v reflect.Value) (reflect.Value, error) {
 		return v, err
 	}
 	return reflect.ValueOf(clean), nil
+}
+
+// hideInFiles redacts the files in dir, which are of nobody's format but their program's.
+func hideInFiles(redactor *evidence.Redactor, dir string) error {
+	return filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.Type().IsRegular() {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(path, []byte(redactor.Text(string(data))), 0o644)
+	})
 }

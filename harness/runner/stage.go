@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -32,7 +33,8 @@ type stage struct {
 	troupe    *actor.Troupe
 	readiness *readiness.Controller
 	watching  *observe.Subscription
-	noted     *journal.Entry // the journal's entry of the namespace, on a cluster that outlives the run
+	noted     *journal.Entry          // the journal's entry of the namespace, on a cluster that outlives the run
+	end       context.CancelCauseFunc // ends what setUp started
 }
 
 // setUp makes the namespace and everything that must be there before the first step. On error it has taken down
@@ -49,10 +51,13 @@ func (r *run) setUp(ctx context.Context, j job, a *arena, rec *evidence.Recorder
 		}
 		s.noted = entry
 	}
+	ctx, s.end = context.WithCancelCause(ctx)
+	watchdog := time.AfterFunc(setUpBound, func() { s.end(errSetUp) })
+	defer watchdog.Stop()
 	for _, step := range []func(context.Context) error{s.makeNamespace, s.watch, s.openHelm, s.startReadiness, s.hireActors} {
 		if err := step(ctx); err != nil {
 			err = errors.Join(fmt.Errorf("%w: %w", ErrHarness, err), s.stop())
-			r.unclean(s.remove(context.WithoutCancel(ctx)))
+			r.remove(context.WithoutCancel(ctx), s)
 			return nil, err
 		}
 	}
@@ -117,6 +122,7 @@ func (s *stage) hireActors(ctx context.Context) error {
 
 // stop ends what runs beside Helm. Its error tells of readiness gates that could not be set.
 func (s *stage) stop() error {
+	defer s.end(nil)
 	s.stopActing()
 	if s.readiness == nil {
 		return nil
@@ -134,10 +140,10 @@ func (s *stage) stopActing() {
 	}
 }
 
-// remove removes what the scenario made on a cluster that others use too. What it cannot remove on a cluster that
-// outlives the run stays in the journal.
+// remove begins to remove what the scenario made on a cluster that others use too. On one that outlives the run, gone
+// has to be called later.
 func (s *stage) remove(ctx context.Context) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, s.plan.Scenario.Spec.Timeouts.Cleanup.Duration, errCleanup)
+	ctx, cancel := s.cleanupBound(ctx)
 	defer cancel()
 	switch {
 	case s.arena.own || s.client == nil || s.arena.death() != nil:
@@ -147,8 +153,30 @@ func (s *stage) remove(ctx context.Context) error {
 		_ = deleteNamespace(ctx, s.client, s.scope.Namespace)
 		return nil
 	}
-	if err := sweep(ctx, s.arena.cluster.RESTConfig(), s.scope); err != nil {
-		return fmt.Errorf("%w (rehearse gc will try again)", err)
+	return leftBehind(strike(ctx, s.arena.cluster.RESTConfig(), s.client, s.scope))
+}
+
+// gone waits until all is gone that remove began to remove. What is not stays in the journal.
+func (s *stage) gone(ctx context.Context) error {
+	if s.noted == nil || s.arena.death() != nil {
+		return nil
+	}
+	ctx, cancel := s.cleanupBound(ctx)
+	defer cancel()
+	if err := awaitGone(ctx, s.client, s.scope.Namespace); err != nil {
+		return leftBehind(err)
 	}
 	return s.noted.Done()
+}
+
+func (s *stage) cleanupBound(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, s.plan.Scenario.Spec.Timeouts.Cleanup.Duration, errCleanup)
+}
+
+// leftBehind says what to do about something that could not be removed.
+func leftBehind(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w (rehearse gc will try again)", err)
 }

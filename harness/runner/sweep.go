@@ -64,13 +64,19 @@ func sweep(ctx context.Context, cfg *rest.Config, scope observe.Scope) error {
 	if err != nil {
 		return fmt.Errorf("removing namespace %s: %w", scope.Namespace, err)
 	}
-	if err := deleteNamespace(ctx, client, scope.Namespace); err != nil {
-		return err
-	}
-	if err := sweepClusterScoped(ctx, cfg, client.Discovery(), scope); err != nil {
+	if err := strike(ctx, cfg, client, scope); err != nil {
 		return err
 	}
 	return awaitGone(ctx, client, scope.Namespace)
+}
+
+// strike deletes a scenario's namespace and the cluster-scoped objects of its release. The namespace needs some seconds
+// more to go.
+func strike(ctx context.Context, cfg *rest.Config, client kubernetes.Interface, scope observe.Scope) error {
+	if err := deleteNamespace(ctx, client, scope.Namespace); err != nil {
+		return err
+	}
+	return sweepClusterScoped(ctx, cfg, client.Discovery(), scope)
 }
 
 func deleteNamespace(ctx context.Context, client kubernetes.Interface, name string) error {
@@ -124,21 +130,24 @@ func sweepClusterScoped(ctx context.Context, cfg *rest.Config, disco discovery.D
 	for _, list := range deletable {
 		gv, err := schema.ParseGroupVersion(list.GroupVersion)
 		if err != nil {
-			return err
+			return fmt.Errorf("removing cluster-scoped objects of release %s: %w", scope.Release, err)
 		}
 		for _, r := range list.APIResources {
 			if !r.Namespaced {
-				errs = append(errs, sweepResource(ctx, client.Resource(gv.WithResource(r.Name)), scope))
+				errs = append(errs, sweepResource(ctx, client.Resource(gv.WithResource(r.Name)), r.Kind, scope))
 			}
 		}
 	}
 	return errors.Join(errs...)
 }
 
-func sweepResource(ctx context.Context, client metadata.ResourceInterface, scope observe.Scope) error {
+func sweepResource(ctx context.Context, client metadata.ResourceInterface, kind string, scope observe.Scope) error {
 	list, err := client.List(ctx, metav1.ListOptions{})
-	if err != nil {
-		return ignoreGone(err)
+	if err := ignoreGone(err); err != nil {
+		return fmt.Errorf("removing objects of kind %s of release %s: %w", kind, scope.Release, err)
+	}
+	if list == nil {
+		return nil
 	}
 	for _, item := range list.Items {
 		marks := item.GetAnnotations()
@@ -146,7 +155,7 @@ func sweepResource(ctx context.Context, client metadata.ResourceInterface, scope
 			continue
 		}
 		if err := ignoreGone(client.Delete(ctx, item.Name, metav1.DeleteOptions{})); err != nil {
-			return fmt.Errorf("removing %s %s: %w", item.Kind, item.Name, err)
+			return fmt.Errorf("removing %s %s: %w", kind, item.Name, err)
 		}
 	}
 	return nil

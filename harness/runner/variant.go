@@ -30,9 +30,14 @@ func (r *run) newJob(p plan.Plan, number int) job {
 	return job{
 		plan:      p,
 		namespace: namespaceOf(p, r.cfg.ID, number),
-		dir:       filepath.Join(p.Scenario.Metadata.Name, strings.NewReplacer("/", "_", "=", "-", ",", "+").Replace(p.Variant)),
+		dir:       folderOf(p),
 		tell:      progress.For(r.cfg.Progress, p.ID()),
 	}
+}
+
+// folderOf is the folder of a variant's bundle within the run's.
+func folderOf(p plan.Plan) string {
+	return filepath.Join(p.Scenario.Metadata.Name, strings.NewReplacer("/", "_", "=", "-", ",", "+").Replace(p.Variant))
 }
 
 // variant rehearses one plan: evidence first, and a verdict from what is on disk.
@@ -104,13 +109,13 @@ func (r *run) rehearse(ctx context.Context, j job, hidden plan.Plan, dir string)
 	}
 	a, err := timed(rec, j.tell, "cluster", func() (*arena, error) { return r.pool.acquire(ctx, j.plan.Needs) })
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrHarness, err)
+		return cmp.Or(interruption(ctx), fmt.Errorf("%w: %w", ErrHarness, err))
 	}
 	errored := false
 	defer func() { err = errors.Join(err, r.leave(ctx, a, dir, errored || err != nil)) }()
 	s, err := timed(rec, j.tell, "set-up", func() (*stage, error) { return r.setUp(ctx, j, a, rec) })
 	if err != nil {
-		return err
+		return cmp.Or(interruption(ctx), err)
 	}
 	alive, stop := a.whileAlive(ctx)
 	errored = s.performAll(alive, j.tell)
@@ -121,10 +126,18 @@ func (r *run) rehearse(ctx context.Context, j job, hidden plan.Plan, dir string)
 	}
 	_, err = timed(rec, j.tell, "clean-up", func() (struct{}, error) {
 		err := s.stop()
-		r.unclean(s.remove(context.WithoutCancel(ctx)))
+		r.remove(context.WithoutCancel(ctx), s)
 		return struct{}{}, err
 	})
 	return err
+}
+
+// interruption is the error of a variant whose run was interrupted before its first step, whatever that made fail.
+func interruption(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return errInterrupted
+	}
+	return nil
 }
 
 // leave takes the components' logs if the harness failed, but not for an interruption, and ends a cluster that was the
@@ -133,10 +146,11 @@ func (r *run) leave(ctx context.Context, a *arena, dir string, failed bool) erro
 	after := context.WithoutCancel(ctx)
 	var err error
 	if failed && ctx.Err() == nil {
-		err = a.cluster.CollectLogs(after, filepath.Join(dir, logsFolder))
+		logs := filepath.Join(dir, logsFolder)
+		err = errors.Join(a.cluster.CollectLogs(after, logs), hideInFiles(r.redactor, logs))
 	}
 	if a.own && !r.cfg.Keep {
-		r.unclean(a.close(after))
+		r.unclean(r.pool.closeOwn(after, a))
 	}
 	return err
 }
