@@ -10,19 +10,19 @@ import (
 	"github.com/spf13/cobra"
 
 	"rehearse.dev/rehearse/harness/plan"
-	"rehearse.dev/rehearse/harness/runner"
-	"rehearse.dev/rehearse/harness/scenario"
 )
 
 func newPlanCmd() *cobra.Command {
 	var output string
+	var which selection
 	cmd := &cobra.Command{
 		Use:   "plan PATH...",
 		Short: "Show what scenarios would run, how long, and on what",
 		Long: `Plan shows for every variant of every scenario its steps with their deadlines, what it needs of a cluster, and what
-it may change there. Objects without a namespace are in the one that a run makes for itself. Nothing is run.
+it may change there. Objects without a namespace are in the one that a run makes for itself. Charts are rendered, but
+nothing is run.
 
-Exit codes: 0 shown, 2 usage or an invalid file.`,
+Exit codes: 0 shown, 2 usage, an invalid file or a chart that does not render.`,
 		Example: `  rehearse plan scenarios/ownership
   rehearse plan scenarios --output json | jq '.[].longest'`,
 		Args: cobra.MinimumNArgs(1),
@@ -31,7 +31,7 @@ Exit codes: 0 shown, 2 usage or an invalid file.`,
 			if err != nil {
 				return usageError(err)
 			}
-			plans, err := compilePlans(args)
+			plans, err := which.plans(cmd.Context(), args)
 			if err != nil {
 				return tellMistakes(cmd.ErrOrStderr(), err)
 			}
@@ -41,24 +41,9 @@ Exit codes: 0 shown, 2 usage or an invalid file.`,
 			return printPlans(cmd.OutOrStdout(), plans)
 		},
 	}
+	which.add(cmd.Flags())
 	outputFlag(cmd, &output)
 	return cmd
-}
-
-func compilePlans(paths []string) ([]plan.Plan, error) {
-	files, err := scenario.Load(paths, runner.Catalog())
-	if err != nil {
-		return nil, err
-	}
-	var all []plan.Plan
-	for _, file := range files {
-		plans, err := plan.Compile(file, plan.Options{})
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, plans...)
-	}
-	return all, nil
 }
 
 func printPlans(w io.Writer, plans []plan.Plan) error {
@@ -88,6 +73,12 @@ func printTables(w io.Writer, p plan.Plan) error {
 	fmt.Fprint(table, "\n  MAY TOUCH\tBY\tHOW\n")
 	for _, t := range p.Touches {
 		fmt.Fprintf(table, "  %s\t%s\t%s\n", t.What, t.By, strings.Join(t.Does, ", "))
+	}
+	if len(p.Renders) > 0 {
+		fmt.Fprintf(table, "\n  RENDERS\n  %s\n", strings.Join(p.Renders, ", "))
+	}
+	if len(p.ClusterScoped) > 0 {
+		fmt.Fprintf(table, "\n  OUTSIDE OF NAMESPACES\n  %s\n", strings.Join(p.ClusterScoped, ", "))
 	}
 	for i, a := range p.Scenario.Spec.Assert {
 		if i == 0 {

@@ -14,30 +14,26 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-	"k8s.io/apimachinery/pkg/labels"
 
 	"rehearse.dev/rehearse/harness/cluster/embedded"
 	"rehearse.dev/rehearse/harness/cluster/journal"
-	"rehearse.dev/rehearse/harness/plan"
 	"rehearse.dev/rehearse/harness/progress"
 	"rehearse.dev/rehearse/harness/runner"
-	"rehearse.dev/rehearse/harness/scenario"
 	"rehearse.dev/rehearse/reports"
 	"rehearse.dev/rehearse/reports/junit"
 )
 
 // runFlags are the flags of rehearse run.
 type runFlags struct {
-	label    string
-	parallel int
-	seed     int64
-	keep     bool
-	failFast bool
-	output   string
-	reports  string
-	cluster  string
-	kubeBin  string
-	junit    junitFlags
+	selection selection
+	parallel  int
+	keep      bool
+	failFast  bool
+	output    string
+	reports   string
+	cluster   string
+	kubeBin   string
+	junit     junitFlags
 }
 
 func newRunCmd() *cobra.Command {
@@ -60,9 +56,8 @@ infrastructure failed, 4 inconclusive, 5 clean-up incomplete, 130 interrupted.`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVarP(&f.label, "label", "l", "", "only scenarios whose labels fit this selector, for example area=ownership,tier!=nightly")
+	f.selection.add(flags)
 	flags.IntVarP(&f.parallel, "parallel", "p", max(2, 2*runtime.NumCPU()), "how many variants run at once")
-	flags.Int64Var(&f.seed, "seed", 0, "seed of everything random, instead of the scenarios' own")
 	flags.BoolVar(&f.keep, "keep", false, "at the end leave everything as it is, print how to reach it, and wait for Ctrl-C")
 	flags.BoolVar(&f.failFast, "fail-fast", false, "start no further variant once one has not passed")
 	flags.StringVarP(&f.output, "output", "o", "text", "what goes to standard output: text or json")
@@ -81,7 +76,7 @@ func (f *runFlags) run(ctx context.Context, stdout, stderr io.Writer, paths []st
 	if err != nil {
 		return usageError(err)
 	}
-	plans, err := f.load(ctx, paths)
+	plans, err := f.selection.plans(ctx, paths)
 	if err != nil {
 		return tellMistakes(stderr, err)
 	}
@@ -119,7 +114,7 @@ func (f *runFlags) config(reporter progress.Reporter) (runner.Config, error) {
 		Progress: reporter,
 		Versions: versions(),
 		Args:     os.Args[1:],
-		Seed:     f.seed,
+		Seed:     f.selection.seed,
 	}
 	if f.cluster == "" {
 		return cfg, nil
@@ -181,39 +176,4 @@ func checkOutput(output string) error {
 		return fmt.Errorf("--output %q is neither text nor json", output)
 	}
 	return nil
-}
-
-// load reads the scenarios, selects by label and compiles them into plans.
-func (f *runFlags) load(ctx context.Context, paths []string) ([]plan.Plan, error) {
-	selector, err := labels.Parse(f.label)
-	if err != nil {
-		return nil, fmt.Errorf("--label: %w", err)
-	}
-	files, err := scenario.Load(paths, runner.Catalog())
-	if err != nil {
-		return nil, err
-	}
-	var plans []plan.Plan
-	for _, file := range files {
-		if !selector.Matches(labels.Set(file.Scenario.Metadata.Labels)) {
-			continue
-		}
-		compiled, err := plan.Compile(file, plan.Options{Seed: f.seed})
-		if err != nil {
-			return nil, err
-		}
-		plans = append(plans, compiled...)
-	}
-	if len(plans) == 0 {
-		return nil, fmt.Errorf("no scenario in %s fits the label selector %q", strings.Join(paths, ", "), f.label)
-	}
-	cache, err := chartCache()
-	if err != nil {
-		return nil, err
-	}
-	kube, err := embedded.KubeVersion()
-	if err != nil {
-		return nil, err
-	}
-	return runner.Prepare(ctx, plans, cache, kube)
 }

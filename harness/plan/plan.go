@@ -34,8 +34,10 @@ type Plan struct {
 	Seed int64 `json:"seed"`
 	// Needs is what the cluster must offer.
 	Needs Needs `json:"needs"`
-	// ClusterScoped lists, as Kind/name, the objects outside of namespaces that its charts render; known once the charts
+	// Renders lists, as Kind/name, the objects and hooks that its charts render in any of the steps; known once the charts
 	// were rendered.
+	Renders []string `json:"renders,omitempty"`
+	// ClusterScoped lists those of Renders that are outside of namespaces.
 	ClusterScoped []string `json:"clusterScoped,omitempty"`
 	// Touches is what the run may change, beside what the harness itself makes.
 	Touches []Touch `json:"touches"`

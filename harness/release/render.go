@@ -29,6 +29,15 @@ func (r Rendered) All() []map[string]any {
 	return append(r.Objects[:len(r.Objects):len(r.Objects)], r.Hooks...)
 }
 
+// Refs names objects and hooks, in their order.
+func (r Rendered) Refs() []evidence.Ref {
+	var refs []evidence.Ref
+	for _, o := range r.All() {
+		refs = append(refs, refOf(o))
+	}
+	return refs
+}
+
 // OtherNamespaces returns the objects, hooks included, that name another namespace than the release's: two scenarios
 // that share a cluster would share these too.
 func (r Rendered) OtherNamespaces() []evidence.Ref {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"rehearse.dev/rehearse/harness/api/v1alpha1"
+	"rehearse.dev/rehearse/harness/evidence"
 	"rehearse.dev/rehearse/harness/plan"
 	"rehearse.dev/rehearse/harness/release"
 	"rehearse.dev/rehearse/harness/scenario"
@@ -33,13 +34,11 @@ func Prepare(ctx context.Context, plans []plan.Plan, cacheDir, kubeVersion strin
 			all := rendered.All()
 			outside := release.ClusterScoped(all)
 			scoped = scoped || len(outside) > 0 || len(rendered.OtherNamespaces()) > 0
-			for _, object := range outside {
-				p.ClusterScoped = append(p.ClusterScoped, object.String())
-			}
+			p.ClusterScoped = append(p.ClusterScoped, names(outside)...)
+			p.Renders = append(p.Renders, names(rendered.Refs())...)
 			p.Secrets = append(p.Secrets, secretsOf(all)...)
 		}
-		slices.Sort(p.ClusterScoped)
-		p.ClusterScoped = slices.Compact(p.ClusterScoped)
+		p.ClusterScoped, p.Renders = each(p.ClusterScoped), each(p.Renders)
 		p.Needs.Isolation = isolation(p.Needs.Isolation, scoped)
 		out[i] = p
 	}
@@ -47,6 +46,20 @@ func Prepare(ctx context.Context, plans []plan.Plan, cacheDir, kubeVersion strin
 		return nil, mistakes
 	}
 	return out, nil
+}
+
+func names(refs []evidence.Ref) []string {
+	all := make([]string, len(refs))
+	for i, ref := range refs {
+		all[i] = ref.String()
+	}
+	return all
+}
+
+// each sorts names and drops those that occur again.
+func each(names []string) []string {
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // isolation decides what auto stands for.
