@@ -1,5 +1,5 @@
 // Package runner runs plans: it boots or borrows clusters, performs the steps, takes the evidence and has it judged.
-// It owns every goroutine and deadline of a run, and it alone joins the packages that do the work.
+// It sets every deadline of a run and ends all that it starts, and it alone joins the packages that do the work.
 package runner
 
 import (
