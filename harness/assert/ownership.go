@@ -96,7 +96,7 @@ func (j *ownershipJudge) judgeOwners() {
 	targets := j.targets()
 	had := 0
 	for _, o := range targets {
-		if _, found := ownership.Value(o, j.path); !found && !j.owned(o) {
+		if !j.has(o) {
 			continue
 		}
 		had++
@@ -120,9 +120,17 @@ func (j *ownershipJudge) name() string {
 	return j.spec.Object
 }
 
-func (j *ownershipJudge) owned(o map[string]any) bool {
+// has tells whether an object has the field asked about: a value or an owner. If its owners cannot be read, it may have
+// the field.
+func (j *ownershipJudge) has(o map[string]any) bool {
+	if o == nil {
+		return false
+	}
+	if _, found := ownership.Value(o, j.path); found {
+		return true
+	}
 	owners, err := ownership.Owners(o, j.path)
-	return err == nil && len(owners) > 0
+	return err != nil || len(owners) > 0
 }
 
 // sinceGone is said of a single object only.

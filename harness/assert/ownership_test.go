@@ -191,10 +191,48 @@ func TestOwnershipSameAs(t *testing.T) {
 			says: []string{`Deployment/x matches nothing at the end of step "v1" or "back"`},
 		},
 		{
+			name: "no such field", want: inconclusive, spec: &v1alpha1.Ownership{Object: "Deployment/backend", Field: ".spec.replicsa", SameAs: "v1"},
+			says: []string{`Deployment/backend has no field .spec.replicsa at the end of step "v1" or "back"`},
+		},
+		{
+			name: "no such field in any object", want: inconclusive, spec: &v1alpha1.Ownership{Field: ".nothing.here", SameAs: "v1"},
+			says: []string{`every object of the release has no field .nothing.here`},
+		},
+		{
+			name: "a field that came and is owned by none", want: passed, spec: &v1alpha1.Ownership{Field: ".spec.paused", SameAs: "v2"},
+			edits: edits{"back": func(s *story) {
+				s.edit("Deployment/backend", func(o map[string]any) { o["spec"].(map[string]any)["paused"] = true })
+			}},
+		},
+		{
+			name: "a field that was owned only", want: failed, spec: &v1alpha1.Ownership{Field: ".status", SameAs: "v2"},
+			edits: edits{"v2": ownStatus, "back": func(s *story) { s.edit("Deployment/frontend", disownStatus) }},
+			says:  []string{"Deployment/frontend .status.replicas lost kcm (Update, status)"},
+		},
+		{
+			name: "gone without ever having had the field", edits: edits{"back": func(s *story) { s.remove("ConfigMap/settings") }},
+			want: passed, spec: &v1alpha1.Ownership{Field: ".spec.replicas", SameAs: "v2"},
+		},
+		{
+			name: "broken managedFields", edits: edits{"back": func(s *story) {
+				s.edit("Deployment/backend", func(o map[string]any) {
+					own(o, entry("x", "Update", "", map[string]any{"k:{broken": map[string]any{}}))
+				})
+			}}, want: inconclusive, spec: &v1alpha1.Ownership{Object: "Deployment/backend", Field: ".spec.replicsa", SameAs: "v1"},
+			says: []string{"of Deployment/backend"},
+		},
+		{
 			name: "the other step was not reached", edits: edits{"v2": func(s *story) { s.result.Mismatch = "x" }}, want: inconclusive,
 			spec: &v1alpha1.Ownership{At: "v2", SameAs: "back"}, says: []string{`step "back" was never reached`},
 		},
 	})
+}
+
+// disownStatus takes away the newest entry, which is that of ownStatus.
+func disownStatus(o map[string]any) {
+	meta := o["metadata"].(map[string]any)
+	entries := meta["managedFields"].([]any)
+	meta["managedFields"] = entries[:len(entries)-1]
 }
 
 func ownStatus(s *story) {

@@ -9,7 +9,7 @@ import (
 	"rehearse.dev/rehearse/harness/ownership"
 )
 
-// judgeSame compares the ownership of every target with that at the end of an earlier step.
+// judgeSame compares the ownership of every target that has the field with that at the end of an earlier step.
 func (j *ownershipJudge) judgeSame(then evidence.Snapshot) {
 	refs := j.bothTargets(then)
 	if len(refs) == 0 {
@@ -20,7 +20,7 @@ func (j *ownershipJudge) judgeSame(then evidence.Snapshot) {
 	for _, want := range refs {
 		before, after := exact(then, want), exact(j.now, want)
 		switch {
-		case before == nil && after == nil:
+		case !j.has(before) && !j.has(after):
 			continue
 		case before == nil:
 			j.report(want, nil, false, fmt.Sprintf("%s: it was not there at the end of step %q", want, then.Step))
@@ -32,7 +32,7 @@ func (j *ownershipJudge) judgeSame(then evidence.Snapshot) {
 		compared = true
 	}
 	if len(refs) > 0 && !compared {
-		j.r.miss("no object of the release exists at the end of step %q or %q", then.Step, j.now.Step)
+		j.r.miss("%s has no field %s at the end of step %q or %q", j.name(), j.path, then.Step, j.now.Step)
 	}
 }
 
