@@ -138,6 +138,10 @@ func (v *View) judgeApplyMethod(l evidence.Ledger, want string, r *Result) {
 	expected := want
 	if want == "unchanged" {
 		first, _ := v.firstRevision() // there is the newest, if no other
+		if first.Revision == newest.Revision {
+			r.miss("revision %d is the only one: there is none that its apply method could have changed from", newest.Revision)
+			return
+		}
 		expected = applyMethod(first)
 	}
 	if seen := applyMethod(newest); seen != expected {

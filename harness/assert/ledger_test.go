@@ -76,6 +76,10 @@ func TestLedger(t *testing.T) {
 		},
 		{name: "apply method unchanged", want: passed, spec: &v1alpha1.Ledger{ApplyMethod: "unchanged"}},
 		{
+			name: "unchanged since the only revision", want: inconclusive, spec: &v1alpha1.Ledger{At: "v1", ApplyMethod: "unchanged"},
+			says: []string{"revision 1 is the only one: there is none that its apply method could have changed from"},
+		},
+		{
 			name: "a release of Helm 3 is client-side", edits: edits{"v1": method(""), "back": method("csa")}, want: passed,
 			spec: &v1alpha1.Ledger{ApplyMethod: "unchanged"},
 		},
