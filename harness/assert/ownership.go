@@ -35,6 +35,9 @@ func validateOwnership(o *v1alpha1.Ownership) []registry.Problem {
 	if len(o.Allow) > 0 && o.SameAs == "" {
 		problems = append(problems, registry.Problem{Path: "allow", Message: "has an effect with sameAs only"})
 	}
+	if o.SameAs != "" && o.SameAs == o.At {
+		problems = append(problems, registry.Problem{Path: "sameAs", Message: "is the step that is judged, and every step is the same as itself; name another one"})
+	}
 	problems = append(problems, validatePath("field", o.Field)...)
 	return append(problems, validateAllowances("allow", o.Allow)...)
 }
@@ -73,10 +76,14 @@ func judgeOwnership(v *View, spec *v1alpha1.Ownership) Result {
 	if len(spec.Managers) > 0 || len(spec.Forbidden) > 0 {
 		j.judgeOwners()
 	}
-	if spec.SameAs != "" {
-		if then, ok := v.other(spec.SameAs, &r); ok {
-			j.judgeSame(then)
-		}
+	if spec.SameAs == "" {
+		return r
+	}
+	switch then, ok := v.other(spec.SameAs, &r); {
+	case ok && then.Step == s.Step:
+		r.miss("step %q is compared with itself", s.Step)
+	case ok:
+		j.judgeSame(then)
 	}
 	return r
 }
@@ -104,10 +111,10 @@ func (j *ownershipJudge) judgeOwners() {
 	}
 	switch {
 	case had > 0 || len(targets) == 0: // targets says why there are none
+	case j.hadField() && len(j.spec.Managers) > 0:
+		j.r.fail("%s %s: expected %s, but the field is gone%s", j.name(), j.path, managersText(j.spec.Managers), j.sinceGone(targets))
 	case j.hadField():
-		if len(j.spec.Managers) > 0 {
-			j.r.fail("%s %s: expected %s, but the field is gone%s", j.name(), j.path, managersText(j.spec.Managers), j.sinceGone(targets))
-		}
+		j.r.miss("%s has no field %s that a manager could own: it is gone%s", j.name(), j.path, j.sinceGone(targets))
 	default:
 		j.r.miss("%s has no field %s, nor had it at any step", j.name(), j.path)
 	}

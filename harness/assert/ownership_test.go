@@ -106,6 +106,16 @@ func TestOwnership(t *testing.T) {
 			says: []string{"expected hpa (Update, scale), but the field is gone", `since step "back"`},
 		},
 		{
+			name: "forbidden, and the field is gone", edits: edits{"back": func(s *story) {
+				s.edit("Deployment/backend", func(o map[string]any) {
+					delete(o["spec"].(map[string]any), "replicas")
+					disown(o, "hpa", "replicas")
+				})
+			}}, want: inconclusive,
+			spec: with(replicas, func(o *v1alpha1.Ownership) { o.Forbidden = managers("helm") }),
+			says: []string{"Deployment/backend has no field .spec.replicas that a manager could own: it is gone", `since step "back"`},
+		},
+		{
 			name: "the object is gone", edits: edits{"back": func(s *story) { s.remove("Deployment/backend") }}, want: failed,
 			spec: with(replicas, func(o *v1alpha1.Ownership) { o.Managers = []v1alpha1.Manager{hpa} }),
 			says: []string{`Deployment/backend does not exist at the end of step "back"`, `since step "back"`},
@@ -221,6 +231,8 @@ func TestOwnershipSameAs(t *testing.T) {
 			}}, want: inconclusive, spec: &v1alpha1.Ownership{Object: "Deployment/backend", Field: ".spec.replicsa", SameAs: "v1"},
 			says: []string{"of Deployment/backend"},
 		},
+		{name: "itself", want: inconclusive, spec: &v1alpha1.Ownership{At: "v2", SameAs: "v2"}, says: []string{`step "v2" is compared with itself`}},
+		{name: "itself as the last step", want: inconclusive, spec: &v1alpha1.Ownership{SameAs: "back"}, says: []string{`step "back" is compared with itself`}},
 		{
 			name: "the other step was not reached", edits: edits{"v2": func(s *story) { s.result.Mismatch = "x" }}, want: inconclusive,
 			spec: &v1alpha1.Ownership{At: "v2", SameAs: "back"}, says: []string{`step "back" was never reached`},

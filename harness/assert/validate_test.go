@@ -33,6 +33,11 @@ func TestValidate(t *testing.T) {
 			"field", "ownership", &v1alpha1.Ownership{SameAs: "v1", Field: ".a["},
 			[]string{`field: not a field path: ".a[": at character 4: "" is no index, key=value, =value or "field"`},
 		},
+		{
+			"the same as itself", "ownership", &v1alpha1.Ownership{At: "v1", SameAs: "v1"},
+			[]string{"sameAs: is the step that is judged, and every step is the same as itself; name another one"},
+		},
+		{"the same as another step", "ownership", &v1alpha1.Ownership{At: "v2", SameAs: "v1"}, nil},
 		{"order", "readinessOrder", &v1alpha1.ReadinessOrder{From: "dependsOn"}, nil},
 		{"no order", "readinessOrder", &v1alpha1.ReadinessOrder{}, []string{": states no order: add chain, before or from"}},
 		{"chain of one", "readinessOrder", &v1alpha1.ReadinessOrder{Chain: []string{db}}, []string{"chain: one object has no order: name at least two"}},

@@ -53,6 +53,7 @@ func (v *validator) validate() {
 	v.entries(spec)
 	v.readiness(spec.Readiness)
 	v.orders(spec.Assert)
+	v.comparisons(spec)
 	v.matrix(spec.Matrix)
 	v.charts(spec)
 }
