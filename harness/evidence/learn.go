@@ -52,6 +52,9 @@ func (r *Redactor) learnSecret(m map[string]any) {
 			if text, ok := value.(string); ok {
 				r.remember(plainValue(field, text))
 			}
+			for _, text := range numberTexts(value) { // a chart forgot to quote it
+				r.remember([]byte(text))
+			}
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	kjson "k8s.io/apimachinery/pkg/util/json"
@@ -21,7 +22,37 @@ func (r *Redactor) value(v any) (clean any, changed bool) {
 	case []any:
 		return r.list(v)
 	}
+	return r.number(v)
+}
+
+// number redacts a number that is known as a secret value: a chart may have quoted it in a Secret.
+func (r *Redactor) number(v any) (clean any, changed bool) {
+	for _, text := range numberTexts(v) {
+		if hash, secret := r.exactly(text); secret {
+			return hash, true
+		}
+	}
 	return v, false
+}
+
+// numberTexts lists how a chart may print a number: in full, and as Go prints a float64, which is what Helm makes of
+// numbers in values. It is empty if v is none, or one too short to be looked for.
+func numberTexts(v any) []string {
+	var full string
+	var float float64
+	switch v := v.(type) {
+	case int64:
+		full, float = strconv.FormatInt(v, 10), float64(v)
+	case float64:
+		full, float = strconv.FormatFloat(v, 'f', -1, 64), v
+	case json.Number:
+		full = v.String()
+		float, _ = v.Float64()
+	}
+	if len(full) < minLearned {
+		return nil
+	}
+	return []string{full, strconv.FormatFloat(float, 'g', -1, 64)}
 }
 
 func (r *Redactor) list(in []any) (clean []any, changed bool) {

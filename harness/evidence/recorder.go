@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 )
@@ -61,7 +62,8 @@ func Create(dir string, v Variant, opts ...Option) (*Recorder, error) {
 		}
 		r.redact = red
 	}
-	for _, name := range slices.Concat(v.Steps, []string{v.Scenario, v.Release, v.Namespace}) {
+	seed := strconv.FormatInt(v.Seed, 10) // as a hash it could not be read back
+	for _, name := range slices.Concat(v.Steps, []string{v.Scenario, v.Release, v.Namespace, seed}) {
 		r.redact.name(name)
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {

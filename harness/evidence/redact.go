@@ -30,7 +30,7 @@ const minLine = 20
 
 // Redactor replaces secret values by a keyed hash. Equal values get equal hashes within one run; the key is random and
 // never written, so no hash can be tried against guesses. Values are learned as Secrets pass by, and from then on
-// replaced wherever they occur verbatim, quoted or as base64. It is safe for concurrent use.
+// replaced wherever they occur verbatim, quoted, as base64 or as a number. It is safe for concurrent use.
 //
 // Two things are left as they are, or the evidence could not be read: what identifies an object (name, namespace,
 // kind, labels, ownerReferences, managedFields) or names an image, and a value that is also such a name or a word of
@@ -84,6 +84,14 @@ func (r *Redactor) Text(s string) string {
 		return s
 	}
 	return rep.Replace(s)
+}
+
+// exactly returns the hash of a text that is a known secret value as a whole.
+func (r *Redactor) exactly(s string) (hash string, known bool) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	hash, known = r.forms[s]
+	return hash, known && !r.names[s]
 }
 
 // JSON returns v as generic JSON, redacted like an object.

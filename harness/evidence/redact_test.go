@@ -1,6 +1,7 @@
 package evidence_test
 
 import (
+	"encoding/json"
 	"maps"
 	"net/url"
 	"os"
@@ -27,7 +28,7 @@ func TestNoSecretIsWritten(t *testing.T) {
 	t.Parallel()
 	r, dir := create(t)
 	lastApplied := `{"apiVersion":"v1","kind":"Secret","metadata":{"name":"creds"},"stringData":{"p":"only-in-annotation"}}`
-	live := secret("data", map[string]any{"p": b64(password), "key": b64(pem), "short": b64("abc12"), "quote": b64("it's a secret"), "nl": b64("ends-in-newline\n")})
+	live := secret("data", map[string]any{"p": b64(password), "key": b64(pem), "short": b64("abc12"), "quote": b64("it's a secret"), "pin": b64("482913"), "nl": b64("ends-in-newline\n")})
 	live["metadata"].(map[string]any)["annotations"] = map[string]any{
 		"kubectl.kubernetes.io/last-applied-configuration": lastApplied, "note": password,
 	}
@@ -74,7 +75,7 @@ func TestNoSecretIsWritten(t *testing.T) {
 	if snap.Incomplete[0] != "in-a-manifest" || snap.Ledger.Unreadable["r"] != "in-a-manifest" {
 		t.Error("the snapshot was modified")
 	}
-	if err := r.WriteFile("plan.json", map[string]any{"values": map[string]any{"password": password, "n": 1}}); err != nil {
+	if err := r.WriteFile("plan.json", map[string]any{"values": map[string]any{"password": password, "pin": 482913, "n": 1}}); err != nil {
 		t.Fatal(err)
 	}
 	if err := r.Close(); err != nil {
@@ -87,7 +88,7 @@ func TestNoSecretIsWritten(t *testing.T) {
 		}
 		for _, leak := range []string{
 			"tr0ub4dor", b64(password)[:12], "MIIEvQ", b64(pem)[:24], b64("abc12"), "only-in-annotation", "whole release record",
-			b64("the whole release record"), "in-a-list", "in-a-manifest", "s a secret", "ends-in-newline",
+			b64("the whole release record"), "in-a-list", "in-a-manifest", "s a secret", "ends-in-newline", "482913",
 		} {
 			if strings.Contains(string(data), leak) {
 				t.Errorf("%s holds %q:\n%s", file, leak, data)
@@ -124,6 +125,72 @@ func TestEqualSecretsStayComparable(t *testing.T) {
 	}
 	if again := value(second, secret("data", map[string]any{"p": b64("hunter22")}), "data"); again == data {
 		t.Error("two runs hash equal: there is no key")
+	}
+}
+
+// TestNumbers: a chart may take a number for a value and quote it in a Secret.
+func TestNumbers(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name    string
+		secrets map[string]any
+		// names are names of objects seen before.
+		names  []string
+		number any
+		hidden bool
+	}{
+		{name: "nothing known", number: int64(482913)},
+		{name: "integer", secrets: map[string]any{"pin": "482913"}, number: int64(482913), hidden: true},
+		{name: "not quoted", secrets: map[string]any{"pin": int64(482913)}, number: int64(482913), hidden: true},
+		{name: "float", secrets: map[string]any{"pin": "482913"}, number: 482913.0, hidden: true},
+		{name: "fraction", secrets: map[string]any{"pin": "482.913"}, number: 482.913, hidden: true},
+		{name: "as Helm prints large ones", secrets: map[string]any{"pin": "1.234567e+06"}, number: int64(1234567), hidden: true},
+		{name: "as JSON states it", secrets: map[string]any{"pin": "482913"}, number: json.Number("482913"), hidden: true},
+		{name: "negative", secrets: map[string]any{"pin": "-48291"}, number: int64(-48291), hidden: true},
+		{name: "another number", secrets: map[string]any{"pin": "482913"}, number: int64(4829130)},
+		{name: "too short to be looked for", secrets: map[string]any{"port": "8080"}, number: int64(8080)},
+		{name: "a name", secrets: map[string]any{"pin": "482913"}, names: []string{"shop-482913"}, number: int64(482913)},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			red, err := evidence.NewRedactor()
+			if err != nil {
+				t.Fatal(err)
+			}
+			red.Learn(secret("stringData", tc.secrets))
+			for _, name := range tc.names {
+				red.Learn(object("StatefulSet", name, nil))
+			}
+			got := red.Object(map[string]any{"values": []any{tc.number}})["values"].([]any)[0]
+			text, isText := got.(string)
+			if hidden := isText && strings.HasPrefix(text, evidence.RedactedPrefix); hidden != tc.hidden {
+				t.Errorf("%T %v became %T %v", tc.number, tc.number, got, got)
+			}
+			if !tc.hidden && got != tc.number {
+				t.Errorf("%v became %v", tc.number, got)
+			}
+		})
+	}
+}
+
+// TestSecretSeed: the bundle can be read although a secret is the seed too.
+func TestSecretSeed(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "bundle")
+	r, err := evidence.Create(dir, evidence.Variant{Scenario: "s", Seed: 482913})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Object(evidence.ObjectVersion{}, secret("stringData", map[string]any{"pin": "482913"}))
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	b, err := evidence.Load(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b.Variant.Seed != 482913 {
+		t.Errorf("the seed became %d", b.Variant.Seed)
 	}
 }
 
