@@ -41,6 +41,7 @@ func TestMismatch(t *testing.T) {
 		"newest revision":                {want: &v1alpha1.Expect{Revision: 2}, ledger: stored},
 		"older revision":                 {want: &v1alpha1.Expect{Revision: 1}, ledger: stored, says: "expected the newest revision to be 1, Helm's storage says 2"},
 		"no revision":                    {want: &v1alpha1.Expect{Revision: 1}, ledger: evidence.Ledger{Release: "shop"}, says: "Helm's storage holds no revision of release shop"},
+		"records that cannot be read":    {want: &v1alpha1.Expect{Revision: 2}, ledger: evidence.Ledger{Revisions: stored.Revisions, Unreadable: map[string]string{"r.v3": "broken"}}, says: "cannot be read (r.v3)"},
 		"no revision is asked for":       {want: &v1alpha1.Expect{}, ledger: evidence.Ledger{}},
 		"everything at once": {
 			want: &v1alpha1.Expect{Error: failure("", ""), Status: "deployed", Revision: 3}, ledger: stored,

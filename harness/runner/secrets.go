@@ -6,10 +6,12 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strings"
 
 	"rehearse.dev/rehearse/harness/api/v1alpha1"
 	"rehearse.dev/rehearse/harness/evidence"
 	"rehearse.dev/rehearse/harness/plan"
+	"rehearse.dev/rehearse/harness/ref"
 )
 
 // learn makes the secrets of all plans known to the redactor before anything is written, so that no file holds one that
@@ -17,11 +19,43 @@ import (
 func learn(redactor *evidence.Redactor, plans []plan.Plan) error {
 	for _, p := range plans {
 		redactor.Learn(p.Secrets...)
+		for _, a := range p.Scenario.Spec.Actors {
+			redactor.Learn(written(a)...)
+		}
 		if _, err := hide(redactor, p); err != nil { // learns from the manifests of actors
 			return err
 		}
 	}
 	return nil
+}
+
+// written returns what an actor writes into a Secret, as Secrets. What it applies or creates is a whole Secret by itself.
+func written(a v1alpha1.Actor) []map[string]any {
+	object, change := "", any(nil)
+	switch spec := a.Do.Spec.(type) {
+	case *v1alpha1.Edit:
+		object, change = spec.Object, spec.Merge
+	case *v1alpha1.Patch:
+		object, change = spec.Object, spec.Patch
+	}
+	to, err := ref.Parse(object)
+	if err != nil || to.Kind != "Secret" {
+		return nil
+	}
+	var all []map[string]any
+	switch change := change.(type) {
+	case map[string]any:
+		all = append(all, map[string]any{"kind": "Secret", "data": change["data"], "stringData": change["stringData"]})
+	case []any: // a JSON patch
+		for _, item := range change {
+			operation, _ := item.(map[string]any)
+			path, _ := operation["path"].(string)
+			if field := strings.Split(path, "/"); len(field) == 3 {
+				all = append(all, map[string]any{"kind": "Secret", field[1]: map[string]any{field[2]: operation["value"]}})
+			}
+		}
+	}
+	return all
 }
 
 // hide returns the plan without its secrets. Only what the scenario leaves to its author is redacted, such as chart values,

@@ -18,7 +18,10 @@ func TestHide(t *testing.T) {
 	plans := prepare(t, map[string]string{"s": `  release: {name: r, chart: hooks, values: {password: hunter2-hunter2, other: {deep: [xhunter2-hunter2x]}}}
   actors:
   - {name: a, apply: {manifest: {apiVersion: v1, kind: Secret, metadata: {name: mine}, stringData: {k: from-an-actor}}}}
-  - {name: b, patch: {object: Secret/s, type: merge, patch: {stringData: {k: from-an-actor}}}}
+  - {name: b, patch: {object: Secret/s, type: merge, patch: {stringData: {k: from-a-patch}}}}
+  - {name: c, patch: {object: Secret/s, type: json, patch: [{op: replace, path: /data/k, value: ZnJvbS1qc29u}]}}
+  - {name: d, edit: {object: Secret/s, merge: {data: {k: ZnJvbS1lZGl0}}}}
+  - {name: e, patch: {object: ConfigMap/c, type: merge, patch: {data: {k: no-secret}}}}
   steps:
   - {name: v1, install: {values: {password: rollback}}, expect: {error: {contains: "a from-an-actor b", matches: from-an-actor}}}
   - {name: v2, upgrade: {}}
@@ -44,13 +47,13 @@ func TestHide(t *testing.T) {
 		t.Errorf("the plan itself was changed (-before +after):\n%s", cmp.Diff(before, after))
 	}
 	text := asJSON(hidden)
-	for _, secret := range []string{"hunter2-hunter2", "from-an-actor"} {
+	for _, secret := range []string{"hunter2-hunter2", "from-an-actor", "from-a-patch", "from-json", "ZnJvbS1qc29u", "ZnJvbS1lZGl0"} {
 		if strings.Contains(text, secret) {
 			t.Errorf("%s is left in %s", secret, text)
 		}
 	}
-	if n := strings.Count(text, evidence.RedactedPrefix); n != 9 {
-		t.Errorf("%d values are redacted, want 9: %s", n, text)
+	if n := strings.Count(text, evidence.RedactedPrefix); n != 11 || !strings.Contains(text, "no-secret") {
+		t.Errorf("%d values are redacted, want 11: %s", n, text)
 	}
 	data, err := json.Marshal(hidden)
 	if err != nil {
