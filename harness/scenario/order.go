@@ -7,17 +7,14 @@ import (
 	"rehearse.dev/rehearse/harness/api/v1alpha1"
 )
 
-// orders refuses readiness orders that no run can meet.
-func (v *validator) orders(assertions []v1alpha1.Assertion) {
-	for i, assertion := range assertions {
-		order, ok := assertion.Do.Spec.(*v1alpha1.ReadinessOrder)
-		if !ok {
-			continue
-		}
-		path := item("assert", i) + "." + assertion.Do.Kind
-		if cycle := cycleOf(order); cycle != nil && v.sound(path) {
-			v.report(path, "the order has a cycle that no run can meet: %s", strings.Join(cycle, " → "))
-		}
+// order refuses a readiness order that no run can meet.
+func (v *validator) order(path string, choice v1alpha1.Choice) {
+	order, ok := choice.Spec.(*v1alpha1.ReadinessOrder)
+	if !ok {
+		return
+	}
+	if cycle := cycleOf(order); cycle != nil {
+		v.report(path+"."+choice.Kind, "the order has a cycle that no run can meet: %s", strings.Join(cycle, " → "))
 	}
 }
 

@@ -24,6 +24,7 @@ type validator struct {
 	file    *File
 	catalog Catalog
 	decoded *strictyaml.Result
+	typed   int // how many of the problems decoding has found; they come first
 	steps   []string
 	actors  []string
 	full    bool // so much is wrong that no more is told
@@ -37,22 +38,28 @@ func (v *validator) reportAt(at strictyaml.Position, path, format string, args .
 	v.full = !v.decoded.Report(strictyaml.Problem{Position: at, Path: path, Message: fmt.Sprintf(format, args...)})
 }
 
-// sound reports whether nothing has been found wrong with a field or anything below it.
+// sound reports whether decoding has filled a field and all below it. Mistakes that were found later do not count, since
+// they hide no other ones.
 func (v *validator) sound(path string) bool {
-	return !slices.ContainsFunc(v.decoded.Problems, func(p strictyaml.Problem) bool {
+	return !slices.ContainsFunc(v.decoded.Problems[:v.typed], func(p strictyaml.Problem) bool {
 		rest, within := strings.CutPrefix(p.Path, path)
 		return within && (rest == "" || rest[0] == '.' || rest[0] == '[')
 	})
 }
 
+// told reports whether a mistake of the very field is known.
+func (v *validator) told(path string) bool {
+	return slices.ContainsFunc(v.decoded.Problems, func(p strictyaml.Problem) bool { return p.Path == path })
+}
+
 func (v *validator) validate() {
 	spec := &v.file.Scenario.Spec
+	v.typed = len(v.decoded.Problems)
 	v.names(spec)
 	v.formats()
 	v.labels(v.file.Scenario.Metadata.Labels)
 	v.entries(spec)
 	v.readiness(spec.Readiness)
-	v.orders(spec.Assert)
 	v.comparisons(spec)
 	v.matrix(spec.Matrix)
 	v.charts(spec)
@@ -183,16 +190,24 @@ func (v *validator) entries(spec *v1alpha1.Spec) {
 		v.entry(item("actors", i), actor.Do, v.catalog.Actors)
 	}
 	for i, assertion := range spec.Assert {
-		v.entry(item("assert", i), assertion.Do, v.catalog.Assertions)
+		if v.entry(item("assert", i), assertion.Do, v.catalog.Assertions) {
+			v.order(item("assert", i), assertion.Do)
+		}
 	}
 }
 
-func (v *validator) entry(path string, choice v1alpha1.Choice, infos []registry.Info) {
+// entry lets one registry entry check its spec, and reports whether the spec can be used. What has been told of a field
+// by its format is not told again.
+func (v *validator) entry(path string, choice v1alpha1.Choice, infos []registry.Info) (usable bool) {
 	path += "." + choice.Kind
 	i := slices.IndexFunc(infos, func(info registry.Info) bool { return info.Name == choice.Kind })
-	if v.full || i < 0 || infos[i].Validate == nil || !v.sound(path) {
-		return
+	if v.full || i < 0 || !v.sound(path) {
+		return false
 	}
+	if infos[i].Validate == nil {
+		return true
+	}
+	usable = true
 	for _, problem := range infos[i].Validate(choice.Spec) {
 		at := path
 		switch {
@@ -201,8 +216,12 @@ func (v *validator) entry(path string, choice v1alpha1.Choice, infos []registry.
 		case problem.Path != "":
 			at += "." + problem.Path
 		}
-		v.report(at, "%s", problem.Message)
+		if !v.told(at) {
+			v.report(at, "%s", problem.Message)
+			usable = false
+		}
 	}
+	return usable
 }
 
 // workloadKinds are the kinds whose pods a readiness rule can hold.

@@ -4,6 +4,7 @@ package scenariotest
 
 import (
 	"rehearse.dev/rehearse/harness/api/v1alpha1"
+	"rehearse.dev/rehearse/harness/ref"
 	"rehearse.dev/rehearse/harness/registry"
 	"rehearse.dev/rehearse/harness/scenario"
 )
@@ -44,14 +45,22 @@ func info[S any](name, example string) registry.Info {
 	return registry.Info{Name: name, Summary: "Tests " + name + ".", Example: example, NewSpec: func() any { return new(S) }}
 }
 
-// await checks its spec, as an entry of the real catalogue may.
+// await checks its spec, as an entry of the real catalogue may: what only it can know, and what a format says too.
 func await() registry.Info {
 	i := info[v1alpha1.Await]("await", "name: settled\nawait: {object: Deployment/backend, status: Current}\n")
 	i.Validate = func(spec any) []registry.Problem {
-		if a, ok := spec.(*v1alpha1.Await); ok && a.Status == "" && a.Condition == nil && a.Field == nil {
-			return []registry.Problem{{Path: "status", Message: "nothing is awaited; state a status, a condition or a field"}}
+		a, ok := spec.(*v1alpha1.Await)
+		if !ok {
+			return nil
 		}
-		return nil
+		var problems []registry.Problem
+		if _, err := ref.Parse(a.Object); err != nil {
+			problems = append(problems, registry.Problem{Path: "object", Message: err.Error()})
+		}
+		if a.Status == "" && a.Condition == nil && a.Field == nil {
+			problems = append(problems, registry.Problem{Path: "status", Message: "nothing is awaited; state a status, a condition or a field"})
+		}
+		return problems
 	}
 	return i
 }
