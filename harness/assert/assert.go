@@ -83,7 +83,7 @@ func Judge(b *evidence.Bundle, spec v1alpha1.Spec) []verdict.Verdict {
 		all = append(all, v.judge(reg, a, i))
 	}
 	for i := range all {
-		blameIssue(&all[i], spec.KnownIssue, b.Variant.Versions["helm"])
+		v.blameIssue(&all[i], spec.KnownIssue)
 		all[i].File = b.Variant.File
 	}
 	makeUnique(all)
@@ -145,22 +145,6 @@ func makeUnique(all []verdict.Verdict) {
 		}
 		seen[all[i].Name] = true
 	}
-}
-
-// blameIssue fills in the scenario's known issue, and says of a failure what it means for the issue.
-func blameIssue(out *verdict.Verdict, scenario *v1alpha1.KnownIssue, helm string) {
-	if out.KnownIssue == "" && scenario != nil {
-		out.KnownIssue = scenario.Issue
-	}
-	if out.KnownIssue == "" || out.Status != verdict.Failed {
-		return
-	}
-	version := "this version of Helm"
-	if helm != "" {
-		version = "Helm " + helm
-	}
-	out.Message = fmt.Sprintf("the behaviour that %s describes was not seen; it may have been fixed in %s: %s",
-		out.KnownIssue, version, out.Message)
 }
 
 // maxFindings is how many findings a message lists.

@@ -211,6 +211,42 @@ func TestVerdictsTellWhereAndWhat(t *testing.T) {
 	}
 }
 
+// TestKnownIssue: a failure may mean that an issue is fixed, in Helm only if it is Helm's, and not if the harness failed.
+func TestKnownIssue(t *testing.T) {
+	t.Parallel()
+	errored := func(s *story) { s.result.Errored, s.result.Error = true, "etcd is gone" }
+	const fixed = "was not seen; it may have been fixed"
+	for _, tc := range []struct {
+		name, issue, at string
+		edits           edits
+		// prefix begins the message.
+		prefix string
+	}{
+		{"of Helm", "helm/helm#2", "v2", nil, "the behaviour that helm/helm#2 describes " + fixed + " in Helm v4.3.1: revision 9 cannot"},
+		{"of another project", "kubernetes/kubernetes#2", "v2", nil, "the behaviour that kubernetes/kubernetes#2 describes " + fixed + ": revision 9 cannot"},
+		{"of a project with a like name", "helm/helm-www#2", "v2", nil, "the behaviour that helm/helm-www#2 describes " + fixed + ": revision 9 cannot"},
+		{"the harness failed in the step", "helm/helm#2", "v2", edits{"v2": errored}, "revision 9 cannot"},
+		{"the harness failed later", "helm/helm#2", "v1", edits{"v2": errored}, "the behaviour that helm/helm#2 describes " + fixed},
+		{"the step failed", "helm/helm#2", "v2", edits{"v2": func(s *story) { s.result.Mismatch = "x" }}, "the behaviour that helm/helm#2 describes " + fixed},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			all := assert.Judge(play(t, tc.edits), v1alpha1.Spec{
+				KnownIssue: &v1alpha1.KnownIssue{Issue: tc.issue},
+				Assert:     []v1alpha1.Assertion{{Do: v1alpha1.Choice{Kind: "ledger", Spec: &v1alpha1.Ledger{At: tc.at, Reachable: []int{9}}}}},
+			})
+			if got := all[len(all)-1]; got.Status != failed || got.KnownIssue != tc.issue || !strings.HasPrefix(got.Message, tc.prefix) {
+				t.Errorf("%+v", got)
+			}
+			for _, v := range all[:len(all)-1] {
+				if v.Status == verdict.Errored && strings.Contains(v.Message, fixed) {
+					t.Errorf("an error of the harness is blamed on the issue: %+v", v)
+				}
+			}
+		})
+	}
+}
+
 // TestJudgingAgain: verdicts are a function of the bundle alone.
 func TestJudgingAgain(t *testing.T) {
 	t.Parallel()
