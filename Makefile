@@ -14,9 +14,9 @@
 ARGS ?= scenarios
 # The packages that `make test` and `make lint` look at.
 PKGS ?= ./...
-# Benchmarks that `make bench` runs, and how often each.
+# Benchmarks that `make bench` runs, and how many rounds of each it takes the medians of.
 BENCH ?= .
-BENCH_COUNT ?= 1
+BENCH_ROUNDS ?= 5
 # The longest that the tests of one package may take.
 TEST_TIMEOUT ?= 20m
 # The version that `rehearse --version` tells; outside a git work tree there is none.
@@ -78,8 +78,8 @@ format: ## Format all Go files.
 	$(TOOL) gofumpt -w . $(TOOLS)
 
 .PHONY: bench
-bench: prepare ## Run the benchmarks, one package after the other. BENCH=REGEXP BENCH_COUNT=N
-	$(GO) test -p=1 -run='^$$' -bench='$(BENCH)' -count=$(BENCH_COUNT) -benchmem -timeout=60m $(BENCHED)
+bench: prepare ## Run the benchmarks, one package after the other. BENCH=REGEXP BENCH_ROUNDS=N
+	$(GO) test -p=1 -run='^$$' -bench='$(BENCH)' -benchtime=$(BENCH_ROUNDS)x -timeout=120m $(BENCHED)
 
 ################################################################################
 # ============================== Housekeeping ==================================
