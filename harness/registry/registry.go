@@ -48,7 +48,8 @@ type Registry[C any] struct {
 }
 
 // New makes a registry. kind says what an entry is, for messages: "operation", "actor". It panics if two entries share
-// a name, which is a mistake in this program.
+// a name: that is a mistake in this program and not in anything it is given, and since every registry is made from a
+// fixed list, whatever test uses one meets it. An error would be one that no caller can get or answer.
 func New[C any](kind string, entries ...Entry[C]) Registry[C] {
 	seen := map[string]bool{}
 	for _, e := range entries {
@@ -97,10 +98,19 @@ func Hint(name string, known []string) string {
 	nearest := slices.MinFunc(known, func(a, b string) int {
 		return distance(name, a) - distance(name, b)
 	})
-	if distance(name, nearest) <= max(1, len(name)/3) {
+	if distance(name, nearest) <= tolerance(name) {
 		return fmt.Sprintf(" (did you mean %q?)", nearest)
 	}
 	return fmt.Sprintf(" (known: %s)", strings.Join(known, ", "))
+}
+
+// tolerance is how many letters of a name may be wrong. Two swapped letters count as two, and of a short name two are
+// most of it.
+func tolerance(name string) int {
+	if len(name) < 4 {
+		return 1
+	}
+	return max(2, len(name)/3)
 }
 
 func distance(a, b string) int {

@@ -149,7 +149,7 @@ func TestExplain(t *testing.T) {
 func TestExplainRefuses(t *testing.T) {
 	t.Parallel()
 	for args, want := range map[[2]string]string{
-		{"stpe", ""}:         `there is no topic "stpe" (known: scenario, step, actor, assert)`,
+		{"stpe", ""}:         `there is no topic "stpe" (did you mean "step"?)`,
 		{"step", "rolback"}:  `there is no operation "rolback" (did you mean "rollback"?)`,
 		{"scenario", "spec"}: "scenario has no entries to name; run: rehearse explain scenario",
 	} {

@@ -1,0 +1,49 @@
+package verdict_test
+
+import (
+	"testing"
+
+	"rehearse.dev/rehearse/harness/verdict"
+)
+
+func TestWorst(t *testing.T) {
+	t.Parallel()
+	// Each decides over all those before it.
+	order := []verdict.Status{verdict.Skipped, verdict.Passed, verdict.Inconclusive, verdict.Errored, verdict.Failed}
+	for i, worse := range order {
+		for _, better := range order[:i+1] {
+			for _, all := range [][]verdict.Status{{worse}, {better, worse}, {worse, better}, {better, worse, better}} {
+				if got := verdict.Worst(all); got != worse {
+					t.Errorf("the worst of %v is %s", all, got)
+				}
+			}
+		}
+	}
+	if got := verdict.Worst(nil); got != verdict.Inconclusive {
+		t.Errorf("nothing at all is %s", got)
+	}
+}
+
+func TestExitCode(t *testing.T) {
+	t.Parallel()
+	// The codes are a promise to CI, so they stand here as numbers.
+	for status, want := range map[verdict.Status]int{
+		verdict.Passed: 0, verdict.Skipped: 0, verdict.Failed: 1, verdict.Errored: 3, verdict.Inconclusive: 4,
+	} {
+		if got := verdict.ExitCode(status); got != want {
+			t.Errorf("%s exits with %d, want %d", status, got, want)
+		}
+	}
+}
+
+func TestID(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct{ scenario, variant, want string }{
+		{"shop", "", "shop"},
+		{"shop", "serverSide=true,wait=legacy", "shop[serverSide=true,wait=legacy]"},
+	} {
+		if got := (verdict.Variant{Scenario: tc.scenario, Variant: tc.variant}).ID(); got != tc.want {
+			t.Errorf("%s, want %s", got, tc.want)
+		}
+	}
+}
