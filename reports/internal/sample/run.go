@@ -32,7 +32,7 @@ func Run() verdict.Run {
 func cleanRollback() verdict.Variant {
 	const file = "scenarios/ownership/clean-rollback.yaml"
 	return verdict.Variant{
-		Scenario: "clean-rollback", Description: "A rollback after a healthy upgrade restores every field and every owner.",
+		Scenario: "clean-rollback", Description: "A rollback after an upgrade that became Current restores every field and every owner.",
 		File: file, Seed: 42, Dir: "clean-rollback", Started: Started().Add(3 * time.Second), Duration: 6_210 * time.Millisecond,
 		Status: verdict.Passed, Recovery: map[string]time.Duration{"back": 1_480 * time.Millisecond},
 		Verdicts: []verdict.Verdict{
