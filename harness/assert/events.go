@@ -13,10 +13,10 @@ func eventsEntry() registry.Entry[Func] {
 	return registry.Entry[Func]{
 		Name:    "events",
 		Summary: "Which Kubernetes Events were seen, and how often.",
-		Example: `- events:
-    object: Deployment/backend
-    type: Warning
-    max: 0
+		Example: `events:
+  object: Deployment/backend
+  type: Warning
+  max: 0
 `,
 		NewSpec:  func() any { return &v1alpha1.Events{} },
 		Validate: validated(validateEvents),

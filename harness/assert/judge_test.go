@@ -281,7 +281,7 @@ func TestRegistry(t *testing.T) {
 		t.Error(diff)
 	}
 	for _, info := range assert.Registry().Infos() {
-		if info.Summary == "" || !strings.HasPrefix(info.Example, "- "+info.Name+":") || info.NewSpec() == nil || info.Validate == nil {
+		if info.Summary == "" || !strings.HasPrefix(info.Example, info.Name+":") || info.NewSpec() == nil || info.Validate == nil {
 			t.Errorf("%s is not described", info.Name)
 		}
 		if problems := info.Validate("another type"); problems != nil {

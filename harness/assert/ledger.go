@@ -16,12 +16,12 @@ func ledgerEntry() registry.Entry[Func] {
 	return registry.Entry[Func]{
 		Name:    "ledger",
 		Summary: "What Helm's storage holds: at most one deployed revision, none pending, none unreadable, and what else is stated.",
-		Example: `- ledger:
-    at: back
-    deployed: 3
-    statuses: {1: superseded, 2: superseded}
-    applyMethod: unchanged
-    reachable: [1]
+		Example: `ledger:
+  at: back
+  deployed: 3
+  statuses: {1: superseded, 2: superseded}
+  applyMethod: unchanged
+  reachable: [1]
 `,
 		NewSpec:  func() any { return &v1alpha1.Ledger{} },
 		Validate: validated(validateLedger),

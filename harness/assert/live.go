@@ -17,11 +17,11 @@ func liveEntry() registry.Entry[Func] {
 	return registry.Entry[Func]{
 		Name:    "live",
 		Summary: "The cluster holds what a revision's manifest says, and nothing else of the release.",
-		Example: `- live:
-    at: back
-    ignore: [{object: Deployment/backend, field: .spec.replicas, manager: hpa}]
-    allowExtra: [ConfigMap/kept]
-    strict: true
+		Example: `live:
+  at: back
+  ignore: [{object: Deployment/backend, field: .spec.replicas, manager: hpa}]
+  allowExtra: [ConfigMap/kept]
+  strict: true
 `,
 		NewSpec:  func() any { return &v1alpha1.Live{} },
 		Validate: validated(validateLive),

@@ -12,11 +12,11 @@ func objectEntry() registry.Entry[Func] {
 	return registry.Entry[Func]{
 		Name:    "object",
 		Summary: "Fields of one object, that it is the same object as before, or that it does not exist.",
-		Example: `- object:
-    at: back
-    object: Deployment/backend
-    match: {spec: {replicas: 5}}
-    sameUID: v1
+		Example: `object:
+  at: back
+  object: Deployment/backend
+  match: {spec: {replicas: 5}}
+  sameUID: v1
 `,
 		NewSpec:  func() any { return &v1alpha1.ObjectMatch{} },
 		Validate: validated(validateObject),

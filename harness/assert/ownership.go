@@ -15,11 +15,11 @@ func ownershipEntry() registry.Entry[Func] {
 	return registry.Entry[Func]{
 		Name:    "ownership",
 		Summary: "Who owns fields, as managedFields say: exactly these managers, none of those, or the same as at the end of another step.",
-		Example: `- ownership:
-    at: back
-    object: Deployment/backend
-    field: .spec.replicas
-    managers: [{name: hpa, operation: Update, subresource: scale}]
+		Example: `ownership:
+  at: back
+  object: Deployment/backend
+  field: .spec.replicas
+  managers: [{name: hpa, operation: Update, subresource: scale}]
 `,
 		NewSpec:  func() any { return &v1alpha1.Ownership{} },
 		Validate: validated(validateOwnership),

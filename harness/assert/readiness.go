@@ -19,9 +19,9 @@ func readinessOrderEntry() registry.Entry[Func] {
 	return registry.Entry[Func]{
 		Name:    "readinessOrder",
 		Summary: "In which order objects became Current within a step.",
-		Example: `- readinessOrder:
-    at: back
-    chain: [StatefulSet/db, Deployment/backend, Deployment/frontend]
+		Example: `readinessOrder:
+  at: back
+  chain: [StatefulSet/db, Deployment/backend, Deployment/frontend]
 `,
 		NewSpec:  func() any { return &v1alpha1.ReadinessOrder{} },
 		Validate: validated(validateReadinessOrder),

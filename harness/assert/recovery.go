@@ -14,7 +14,7 @@ func recoveryTimeEntry() registry.Entry[Func] {
 	return registry.Entry[Func]{
 		Name:    "recoveryTime",
 		Summary: "How long a step may take until every workload of the release is Current for good.",
-		Example: `- recoveryTime: {of: back, max: 60s}
+		Example: `recoveryTime: {of: back, max: 60s}
 `,
 		NewSpec:  func() any { return &v1alpha1.RecoveryTime{} },
 		Validate: validated(validateRecoveryTime),
