@@ -1,0 +1,41 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"rehearse.dev/rehearse/harness/verdict"
+)
+
+// TestFullDisk: a file system that fills up during a run, or before it, is an error of the harness that says so.
+func TestFullDisk(t *testing.T) {
+	t.Parallel()
+	h := newHome(t)
+	small := filepath.Join(h.dir, "small")
+	if err := os.Mkdir(small, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Mount("tmpfs", small, "tmpfs", 0, "size=300k"); err != nil {
+		t.Skipf("a small file system cannot be mounted: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := unix.Unmount(small, 0); err != nil {
+			t.Error(err)
+		}
+	})
+	path := h.scenario("shop", "  release: {name: shop, chart: charts/shop}\n  steps:\n  - {name: v1, install: {}}\n  - {name: v2, upgrade: {values: {tag: v2}}}\n")
+	got := h.want(verdict.ExitErrored, "run", path, "--reports", small)
+	for _, text := range []string{"errored", "evidence in " + small, "no space left on device", "write report junit"} {
+		if !strings.Contains(got.stderr, text) {
+			t.Errorf("%q is not told:\n%s", text, got.stderr)
+		}
+	}
+	got = h.want(verdict.ExitErrored, "run", path, "--reports", small)
+	if !strings.Contains(got.stderr, "no space left on device") {
+		t.Errorf("told:\n%s", got.stderr)
+	}
+}

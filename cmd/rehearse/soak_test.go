@@ -1,0 +1,100 @@
+package main
+
+import (
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"rehearse.dev/rehearse/harness/verdict"
+)
+
+const (
+	// envSoak is how many runs are ended by each signal, envSoakSeed the seed of when.
+	envSoak     = "REHEARSE_SOAK"
+	envSoakSeed = "REHEARSE_SOAK_SEED"
+)
+
+// TestSoak ends runs by SIGINT and by SIGKILL at random points, collects what they left, and finds nothing after that.
+func TestSoak(t *testing.T) {
+	t.Parallel()
+	times, seed := number(t, envSoak, 4), uint64(number(t, envSoakSeed, int(time.Now().UnixNano()%1_000_000)))
+	t.Logf("%d runs by each signal; repeat them with %s=%d", times, envSoakSeed, seed)
+	for name, signal := range map[string]syscall.Signal{"SIGINT": syscall.SIGINT, "SIGKILL": syscall.SIGKILL} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for i := range times {
+				t.Run(strconv.Itoa(i), func(t *testing.T) {
+					soak(t, signal, rand.New(rand.NewPCG(seed, uint64(i)<<8|uint64(signal))))
+				})
+			}
+		})
+	}
+}
+
+func number(t *testing.T, env string, otherwise int) int {
+	t.Helper()
+	text := os.Getenv(env)
+	if text == "" {
+		return otherwise
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatalf("%s: %v", env, err)
+	}
+	return n
+}
+
+// soak ends one run. The point is some time after some line of its output, so that a slow machine tries the same points
+// as a fast one.
+func soak(t *testing.T, signal syscall.Signal, random *rand.Rand) {
+	h := newHome(t)
+	const lines = 16 // that a whole run prints before the summary
+	line, more := random.IntN(lines), time.Duration(random.Int64N(int64(time.Second)))
+	p := h.start("run", h.scenario("shop", `  cluster: {isolation: cluster}
+  release: {name: shop, chart: charts/shop}
+  readiness: [{workload: StatefulSet/db, delay: 500ms}]
+  steps:
+  - {name: v1, install: {}}
+  - {name: v2, upgrade: {values: {tag: v2}}}
+  - {name: back, rollback: 1}
+`), "--reports", "runs")
+	p.reaches(func(all string) bool { return strings.Count(all, "\n") >= line })
+	select {
+	case <-time.After(more):
+	case <-p.ended:
+	}
+	p.signal(signal)
+	got := p.wait()
+	t.Logf("%s %s after line %d: exit code %d", signal, more.Round(time.Millisecond), line, got.code)
+	// At its very beginning and its very end the program does not heed signals yet or any more.
+	outside := got.stderr == "" || strings.Contains(got.stderr, "report: ")
+	if signal == syscall.SIGINT && got.code != verdict.ExitInterrupted && got.code != verdict.ExitPassed && !outside {
+		t.Errorf("exit code %d\n%s", got.code, got.stderr)
+	}
+	if signal == syscall.SIGINT && len(h.records()) > 0 {
+		t.Errorf("an interrupted run left %v", h.records())
+	}
+	h.want(0, "gc")
+	h.checkJudged(got)
+}
+
+// checkJudged: what evidence there is can be judged, however the run ended.
+func (h *home) checkJudged(got result) {
+	h.t.Helper()
+	folders, err := filepath.Glob(filepath.Join(h.dir, "runs", "*"))
+	if err != nil || len(folders) == 0 {
+		return // it ended before it began
+	}
+	judged := h.exec("judge", folders[0])
+	none := judged.code == verdict.ExitUsage && strings.Contains(judged.stderr, "no evidence of a run here")
+	codes := []int{verdict.ExitPassed, verdict.ExitErrored, verdict.ExitInconclusive}
+	if !none && !slices.Contains(codes, judged.code) {
+		h.t.Errorf("judge: exit code %d\n%s\nafter the run:\n%s", judged.code, judged.stderr, got.stderr)
+	}
+}
