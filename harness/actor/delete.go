@@ -15,7 +15,7 @@ func deleteEntry() registry.Entry[Code] {
 	return registry.Entry[Code]{
 		Name:    "delete",
 		Summary: "Deletes an object, as kubectl delete --wait=false does. It must be there.",
-		Example: "- name: human\n  delete: {object: Pod/db-0, propagation: Background}\n",
+		Example: "name: human\ndelete: {object: Pod/db-0, propagation: Background}\n",
 		NewSpec: func() any { return &v1alpha1.Delete{} },
 		Code:    code(prepareDelete),
 	}

@@ -15,10 +15,10 @@ func editEntry() registry.Entry[Code] {
 	return registry.Entry[Code]{
 		Name:    "edit",
 		Summary: "Reads an object, merges fields into it and writes it back whole (an Update), as kubectl edit does.",
-		Example: `- name: kubectl-edit
-  edit:
-    object: ConfigMap/shop-config
-    merge: {data: {greeting: by hand, obsolete: null}}
+		Example: `name: kubectl-edit
+edit:
+  object: ConfigMap/shop-config
+  merge: {data: {greeting: by hand, obsolete: null}}
 `,
 		NewSpec:  func() any { return &v1alpha1.Edit{} },
 		Validate: validated(validateEdit),

@@ -18,15 +18,15 @@ func applyEntry() registry.Entry[Code] {
 	return registry.Entry[Code]{
 		Name:    "apply",
 		Summary: "Sends a server-side apply, as a GitOps controller does. The object may be there or not.",
-		Example: `- name: gitops
-  every: 2s
-  apply:
-    manifest:
-      apiVersion: v1
-      kind: ConfigMap
-      metadata: {name: shop-config}
-      data: {greeting: from git}
-    force: true
+		Example: `name: gitops
+every: 2s
+apply:
+  manifest:
+    apiVersion: v1
+    kind: ConfigMap
+    metadata: {name: shop-config}
+    data: {greeting: from git}
+  force: true
 `,
 		NewSpec:  func() any { return &v1alpha1.Apply{} },
 		Validate: validated(func(spec *v1alpha1.Apply) []registry.Problem { return validateManifest(spec.Manifest, false) }),
@@ -44,13 +44,13 @@ func createEntry() registry.Entry[Code] {
 	return registry.Entry[Code]{
 		Name:    "create",
 		Summary: "Creates an object, as kubectl create does. It must not be there yet.",
-		Example: `- name: kubectl-create
-  create:
-    manifest:
-      apiVersion: v1
-      kind: ConfigMap
-      metadata: {name: shared}
-      data: {note: made by hand}
+		Example: `name: kubectl-create
+create:
+  manifest:
+    apiVersion: v1
+    kind: ConfigMap
+    metadata: {name: shared}
+    data: {note: made by hand}
 `,
 		NewSpec:  func() any { return &v1alpha1.Create{} },
 		Validate: validated(func(spec *v1alpha1.Create) []registry.Problem { return validateManifest(spec.Manifest, true) }),

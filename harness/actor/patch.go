@@ -26,11 +26,11 @@ func patchEntry() registry.Entry[Code] {
 	return registry.Entry[Code]{
 		Name:    "patch",
 		Summary: "Sends a patch, as kubectl patch does.",
-		Example: `- name: kubectl-patch
-  patch:
-    object: Deployment/backend
-    type: strategic
-    patch: {spec: {template: {spec: {containers: [{name: backend, env: [{name: DEBUG, value: "1"}]}]}}}}
+		Example: `name: kubectl-patch
+patch:
+  object: Deployment/backend
+  type: strategic
+  patch: {spec: {template: {spec: {containers: [{name: backend, env: [{name: DEBUG, value: "1"}]}]}}}}
 `,
 		NewSpec:  func() any { return &v1alpha1.Patch{} },
 		Validate: validated(validatePatch),

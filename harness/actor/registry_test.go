@@ -18,13 +18,13 @@ func TestRegistry(t *testing.T) {
 		t.Errorf("entries %v, want %v", got, want)
 	}
 	for _, info := range actor.Registry().Infos() {
-		var items []map[string]any
-		if err := yaml.Unmarshal([]byte(info.Example), &items); err != nil {
+		var item map[string]any
+		if err := yaml.Unmarshal([]byte(info.Example), &item); err != nil {
 			t.Errorf("the example of %s: %v", info.Name, err)
 			continue
 		}
-		if len(items) != 1 || items[0]["name"] == nil || items[0][info.Name] == nil {
-			t.Errorf("the example of %s is of something else: %v", info.Name, items)
+		if item["name"] == nil || item[info.Name] == nil {
+			t.Errorf("the example of %s is of something else: %v", info.Name, item)
 		}
 		if info.Validate == nil {
 			continue

@@ -16,7 +16,7 @@ func scaleEntry() registry.Entry[Code] {
 	return registry.Entry[Code]{
 		Name:    "scale",
 		Summary: "Sets replicas through the scale subresource, as an autoscaler does.",
-		Example: "- name: hpa\n  scale: {workload: Deployment/backend, replicas: 5}\n",
+		Example: "name: hpa\nscale: {workload: Deployment/backend, replicas: 5}\n",
 		NewSpec: func() any { return &v1alpha1.Scale{} },
 		Code:    code(prepareScale),
 	}

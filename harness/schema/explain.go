@@ -115,14 +115,9 @@ func (p *printer) entry(t topic, info registry.Info) string {
 	return p.String()
 }
 
-// ListItem returns an entry's example as the list item that it is in a scenario: with its dash, whether or not the
-// entry states it.
+// ListItem returns an entry's example as the list item that it is in a scenario: with its dash.
 func ListItem(example string) string {
-	example = strings.TrimSpace(example)
-	if strings.HasPrefix(example, "- ") {
-		return example
-	}
-	return "- " + strings.ReplaceAll(example, "\n", "\n  ")
+	return "- " + strings.ReplaceAll(strings.TrimSpace(example), "\n", "\n  ")
 }
 
 // fields writes fields and, below each, those of the struct it holds.
