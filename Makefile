@@ -55,10 +55,11 @@ prepare: build ## Build the embedded control plane, if it is not in the cache ye
 ################################################################################
 # ============================== Checking it ===================================
 .PHONY: test
-test: prepare lint ## Lint and run all tests, with the race detector if there is a C compiler.
+test: prepare lint ## Lint, run all tests, with the race detector if there is a C compiler, and all scenarios.
 	$(if $(RACE),,@echo "make test: no C compiler found, so the tests run without the race detector")
 	$(GO) -C $(TOOLS) test ./...
 	$(GO) test $(RACE) -timeout=$(TEST_TIMEOUT) -json $(PKGS) | $(GO) run -C $(TOOLS) ./testsum
+	$(BIN) run scenarios
 
 .PHONY: lint
 lint: ## Check formatting, vet, staticcheck and dead code.
