@@ -28,6 +28,9 @@ func validateObject(o *v1alpha1.ObjectMatch) []registry.Problem {
 	if o.Absent && (o.Match != nil || o.SameUID != "") {
 		return []registry.Problem{{Path: "absent", Message: "an object that must not exist has neither fields nor a UID: remove match and sameUID"}}
 	}
+	if o.SameUID != "" && o.SameUID == o.At {
+		return []registry.Problem{{Path: "sameUID", Message: "is the step that is judged; name another one"}}
+	}
 	return nil
 }
 

@@ -72,6 +72,10 @@ func TestValidate(t *testing.T) {
 			"absent with fields", "object", &v1alpha1.ObjectMatch{Object: db, Absent: true, SameUID: "v1"},
 			[]string{"absent: an object that must not exist has neither fields nor a UID: remove match and sameUID"},
 		},
+		{
+			"object compared with itself", "object", &v1alpha1.ObjectMatch{Object: "Deployment/backend", At: "back", SameUID: "back"},
+			[]string{"sameUID: is the step that is judged; name another one"},
+		},
 		{"events", "events", &v1alpha1.Events{Max: number(0)}, nil},
 		{"min above max", "events", &v1alpha1.Events{Min: number(2), Max: number(1)}, []string{"max: is below min, which is 2"}},
 		{"negative min", "events", &v1alpha1.Events{Min: number(-1)}, []string{": min and max must not be negative"}},

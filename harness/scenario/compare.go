@@ -10,10 +10,22 @@ func (v *validator) comparisons(spec *v1alpha1.Spec) {
 	}
 	last := spec.Steps[len(spec.Steps)-1].Name
 	for i, assertion := range spec.Assert {
-		o, ok := assertion.Do.Spec.(*v1alpha1.Ownership)
+		at, with, field := comparison(assertion.Do.Spec)
 		path := item("assert", i) + "." + assertion.Do.Kind
-		if ok && o.At == "" && o.SameAs != "" && o.SameAs == last && v.sound(path+".at") {
-			v.report(path+".sameAs", "is the step that is judged, since at is empty and %s is the last step; name another one", last)
+		if with != "" && at == "" && with == last && v.sound(path+".at") {
+			v.report(path+"."+field, "is the step that is judged, since at is empty and %s is the last step; name another one", last)
 		}
 	}
+}
+
+// comparison returns the step that an assertion is judged at, the step it compares with, and the field that names the
+// latter.
+func comparison(spec any) (at, with, field string) {
+	switch spec := spec.(type) {
+	case *v1alpha1.Ownership:
+		return spec.At, spec.SameAs, "sameAs"
+	case *v1alpha1.ObjectMatch:
+		return spec.At, spec.SameUID, "sameUID"
+	}
+	return "", "", ""
 }

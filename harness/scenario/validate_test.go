@@ -84,6 +84,7 @@ func TestSpec(t *testing.T) {
 		"finally: [{name: v1, uninstall: {}}]":                                                                                                       `spec.finally[0].name: "v1" is the name of spec.steps[0] too`,
 		"finally: [{name: end, act: nobody}]":                                                                                                        `there is no actor "nobody"; the scenario has none`,
 		"assert: [{ledger: {at: v2}}]":                                                                                                               `spec.assert[0].ledger.at: there is no step "v2" (did you mean "v1"?)`,
+		"assert: [{object: {object: Deployment/backend, sameUID: v1}}]":                                                                              "spec.assert[0].object.sameUID: is the step that is judged, since at is empty and v1 is the last step",
 		"assert: [{ownership: {sameAs: v1}}]":                                                                                                        "spec.assert[0].ownership.sameAs: is the step that is judged, since at is empty and v1 is the last step",
 		"assert: [{ownership: {at: v1, sameAs: v1}}]":                                                                                                "",
 		"assert: [{ownership: {sameAs: v1}}]\n  finally: [{name: end, uninstall: {}}]":                                                               "spec.assert[0].ownership.sameAs: is the step that is judged",
