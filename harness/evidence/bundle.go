@@ -156,7 +156,7 @@ func (b *Bundle) eachLine(name string, f func(offset int64, line []byte) error) 
 		return fmt.Errorf("the bundle is not whole: %w", err)
 	}
 	defer func() { _ = file.Close() }()
-	reader := bufio.NewReaderSize(file, 1<<20)
+	reader := bufio.NewReaderSize(file, 64<<10)
 	var offset int64
 	for n := 1; ; n++ {
 		line, err := reader.ReadBytes('\n')
