@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -14,7 +13,6 @@ import (
 
 	"rehearse.dev/rehearse/harness/cluster"
 	"rehearse.dev/rehearse/harness/cluster/embedded"
-	"rehearse.dev/rehearse/harness/verdict"
 )
 
 // defaultClusterName is the name of a kept cluster that is given none.
@@ -59,7 +57,7 @@ func newClusterUpCmd() *cobra.Command {
 				fmt.Fprintln(cmd.ErrOrStderr(), phase)
 			})
 			if err != nil {
-				return unlessInterrupted(cmd.Context(), fmt.Errorf("cluster up: %w", err))
+				return harnessError(fmt.Errorf("cluster up: %w", err))
 			}
 			if asJSON {
 				return printJSON(cmd.OutOrStdout(), info)
@@ -71,14 +69,6 @@ func newClusterUpCmd() *cobra.Command {
 	flags.register(cmd)
 	outputFlag(cmd, &output)
 	return cmd
-}
-
-// unlessInterrupted is a harness error, unless the user has interrupted what failed.
-func unlessInterrupted(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return &exitError{code: verdict.ExitInterrupted, err: err}
-	}
-	return harnessError(err)
 }
 
 // newClusterKeepCmd is what cluster up runs in the background.
@@ -198,7 +188,7 @@ It also removes what is left of one whose process was killed.`,
 				fmt.Fprintf(cmd.OutOrStdout(), "%s is gone\n", name)
 			}
 			if err := errors.Join(errs...); err != nil {
-				return unlessInterrupted(cmd.Context(), fmt.Errorf("cluster %w", err))
+				return harnessError(fmt.Errorf("cluster %w", err))
 			}
 			return nil
 		},
@@ -244,7 +234,7 @@ when they need it; a CI job or an image may want it done beforehand. ` + embedde
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			path, err := embedded.EnsureKube(cmd.Context(), func(phase string) { fmt.Fprintln(cmd.ErrOrStderr(), phase) })
 			if err != nil {
-				return unlessInterrupted(cmd.Context(), fmt.Errorf("cluster prepare: %w", err))
+				return harnessError(fmt.Errorf("cluster prepare: %w", err))
 			}
 			_, err = fmt.Fprintln(cmd.OutOrStdout(), path)
 			return err
