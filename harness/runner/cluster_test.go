@@ -238,7 +238,7 @@ func TestClusterDies(t *testing.T) {
 		t.Errorf("steps (-want +got):\n%s", diff)
 	}
 	message := out.Variants[0].Verdicts[1].Message
-	if !strings.HasSuffix(message, " died: etcd ended: signal: killed") {
+	if !strings.HasPrefix(message, "cluster ") || !strings.HasSuffix(message, " died: etcd ended: signal: killed") {
 		t.Errorf("the cause is told as %q", message)
 	}
 	if second := out.Variants[1]; second.Status != verdict.Errored || !strings.Contains(second.Reason, "etcd ended") {
