@@ -12,8 +12,10 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	utilnet "k8s.io/apimachinery/pkg/util/net"
 	"k8s.io/client-go/discovery"
@@ -29,6 +31,13 @@ const userAgent = "rehearse-observe"
 
 // requestsAtOnce bounds how many lists run side by side.
 const requestsAtOnce = 16
+
+// A resource that discovery lists and the API server does not serve is asked for again, so often and at such intervals: a
+// CRD is listed a moment before it is served, and for a while after it is gone.
+const (
+	servedTries = 20
+	servedPause = 100 * time.Millisecond
+)
 
 // ErrClosed says that the Hub or the Subscription was closed while a call waited on it.
 var ErrClosed = errors.New("observe: closed")
@@ -130,16 +139,27 @@ func (h *Hub) startAll(ctx, running context.Context) error {
 	return nil
 }
 
-// place gives w its starting point and adds it to the hub. A resource that may not be read is noted instead.
+// place gives w its starting point and adds it to the hub. A resource that may not be read is noted instead; one that is
+// listed in discovery and yet not served for a while is going away, and has nothing to tell.
 func (h *Hub) place(ctx context.Context, w *watcher) error {
 	err := w.mark0(ctx)
+	for tries := 0; apierrors.IsNotFound(err) && tries < servedTries; tries++ {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(servedPause):
+			err = w.mark0(ctx)
+		}
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if refused(err) {
+	switch {
+	case apierrors.IsNotFound(err):
+		return nil
+	case refused(err):
 		h.unwatched[w.res.String()] = err.Error()
 		return nil
-	}
-	if err == nil {
+	case err == nil:
 		h.watchers[w.res.gvr.GroupResource()] = w
 	}
 	return err

@@ -78,7 +78,7 @@ func (h *Hub) discover(ctx context.Context) ([]resource, error) {
 
 // refused reports whether an error means that a resource cannot be watched with these rights, or at all.
 func refused(err error) bool {
-	return apierrors.IsForbidden(err) || apierrors.IsMethodNotSupported(err) || apierrors.IsNotFound(err)
+	return apierrors.IsForbidden(err) || apierrors.IsMethodNotSupported(err)
 }
 
 // custom is what the hub reads of a CRD.
