@@ -79,7 +79,7 @@ func TestStuckNamespace(t *testing.T) {
 	c, j := borrow(t), openJournal(t)
 	client := kubernetesOf(t, c)
 	plans := prepare(t, map[string]string{"s": `  release: {name: r, chart: tiny}
-  timeouts: {cleanup: 1s}
+  timeouts: {cleanup: 10s}
   actors: [{name: hand, create: {manifest: {apiVersion: v1, kind: ConfigMap, metadata: {name: held, finalizers: [tests.example/hold]}}}}]
   steps: [{name: v1, install: {}}, {name: held, act: hand}]
 `}, nil)

@@ -89,7 +89,7 @@ func TestOutcomes(t *testing.T) {
 		"slow": `  release: {name: r, chart: tiny}
   steps:
   - {name: v1, install: {}}
-  - {name: waits, timeout: 300ms, await: {object: ConfigMap/note, field: {path: .data.note, equals: x}}}
+  - {name: waits, timeout: 3s, await: {object: ConfigMap/note, field: {path: .data.note, equals: x}}}
 `,
 	}, nil)
 	c := borrow(t)
@@ -112,7 +112,7 @@ func TestOutcomes(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", scenario, diff)
 		}
 	}
-	if message := out.Variants[3].Verdicts[1].Message; !strings.Contains(message, `field .data.note is "none", not "x"`) || !strings.Contains(message, "deadline of 300ms") {
+	if message := out.Variants[3].Verdicts[1].Message; !strings.Contains(message, `field .data.note is "none", not "x"`) || !strings.Contains(message, "deadline of 3s") {
 		t.Errorf("what the step waited for in vain is not told: %s", message)
 	}
 	if c.deleted != 1 || out.CleanupErr != "" || out.ExitCode != verdict.ExitFailed {

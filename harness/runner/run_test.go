@@ -2,6 +2,7 @@ package runner
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -24,7 +25,7 @@ var errNoCluster = errors.New("out of clusters")
 // perform runs plans with a folder of its own.
 func perform(t *testing.T, ctx context.Context, cfg Config, plans []plan.Plan) verdict.Run {
 	t.Helper()
-	cfg.ID = "20260314-101502-" + strings.ToLower(filepath.Base(t.TempDir()))
+	cfg.ID = "20260314-101502-" + strings.ToLower(rand.Text()[:6]) // tests share clusters, and namespaces are named after it
 	cfg.Dir = filepath.Join(t.TempDir(), cfg.ID)
 	out, err := Run(ctx, cfg, plans)
 	if err != nil {
