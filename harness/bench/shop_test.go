@@ -22,12 +22,12 @@ func BenchmarkShop(b *testing.B) {
 	s.timeShop(plans)
 	s.inNamespace(script.run)
 
-	var steps, whole, ourCPU, theirs, theirCPU sample
+	var steps, operations, whole, ourCPU, theirs, theirCPU sample
 	inTurns(b, func() {
 		before := cpuOf(b, syscall.RUSAGE_SELF)
-		ofSteps, ofAll := s.timeShop(plans)
+		t := s.timeShop(plans)
 		ourCPU = append(ourCPU, cpuOf(b, syscall.RUSAGE_SELF)-before)
-		steps, whole = append(steps, ofSteps), append(whole, ofAll)
+		steps, operations, whole = append(steps, t.steps), append(operations, t.operations), append(whole, t.whole)
 	}, func() {
 		before := cpuOf(b, syscall.RUSAGE_CHILDREN)
 		theirs = append(theirs, s.inNamespace(script.run))
@@ -39,20 +39,24 @@ func BenchmarkShop(b *testing.B) {
 		columns: []string{"rehearse", "helm and kubectl"},
 		rows: []row{
 			{"steps, all evidence on", []string{steps.String(), theirs.String()}, steps.over(theirs), 0.8},
+			{"operations alone, without the snapshots after them", []string{operations.String(), ""}, operations.over(theirs), 0},
 			{"whole variant, from its namespace to its reports", []string{whole.String(), ""}, whole.over(theirs), 0},
 			{"CPU of rehearse and simulated kubelets; of the CLIs", []string{ourCPU.String(), theirCPU.String()}, ourCPU.over(theirCPU), 0},
 		},
 	})
 }
 
-// timeShop rehearses the one plan on the running cluster and returns how long its steps took and how long all of it.
-func (s *site) timeShop(plans []plan.Plan) (steps, whole time.Duration) {
+// shopTimes are how long a rehearsal's operations took, its steps with the evidence after each, and all of it.
+type shopTimes struct{ operations, steps, whole time.Duration }
+
+// timeShop rehearses the one plan on the running cluster.
+func (s *site) timeShop(plans []plan.Plan) shopTimes {
 	s.Helper()
 	began := time.Now()
 	run, dir := s.rehearse(runner.Config{Attached: staying{s.cluster}, Parallel: 1}, plans)
-	whole = time.Since(began)
-	steps, _ = s.stepsOf(filepath.Join(dir, run.Variants[0].Dir))
-	return steps, whole
+	t := shopTimes{whole: time.Since(began)}
+	t.steps, t.operations = s.stepsOf(filepath.Join(dir, run.Variants[0].Dir))
+	return t
 }
 
 // script is a shell script that works in a namespace.
