@@ -12,6 +12,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
 	"rehearse.dev/rehearse/harness/evidence"
@@ -140,16 +141,37 @@ func (s *Subscription) home() string {
 	return s.scope.Namespace
 }
 
-// eachWatcher calls do for every resource that the scope covers, several at once.
+// eachWatcher calls do for every resource that the scope covers, several at once. Those of which it holds objects come
+// first: an API server answers a consistent list only 100 ms after the last one of the same resource, if nothing has
+// changed, and they are what Helm has just listed. The others are done meanwhile.
 func (s *Subscription) eachWatcher(ctx context.Context, do func(context.Context, *watcher) error) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(requestsAtOnce)
-	for _, w := range s.hub.all() {
+	for _, w := range s.heldFirst(s.hub.all()) {
 		if s.scope.covers(w.res) {
 			group.Go(func() error { return do(ctx, w) })
 		}
 	}
 	return group.Wait()
+}
+
+// heldFirst moves the watchers of resources of which objects are held to the front.
+func (s *Subscription) heldFirst(watchers []*watcher) []*watcher {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	held := map[schema.GroupResource]bool{}
+	for _, o := range s.held {
+		held[o.res.gvr.GroupResource()] = true
+	}
+	var front, back []*watcher
+	for _, w := range watchers {
+		if held[w.res.gvr.GroupResource()] {
+			front = append(front, w)
+		} else {
+			back = append(back, w)
+		}
+	}
+	return append(front, back...)
 }
 
 // ignoreGone drops the error of a resource or object that went between two requests.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"rehearse.dev/rehearse/harness/evidence"
 	"rehearse.dev/rehearse/harness/plan"
@@ -112,11 +113,17 @@ func (s *stage) operate(ctx context.Context, step plan.Step) error {
 // makes the assertions that need it inconclusive. The error is that of Helm's storage.
 func (s *stage) snapshot(ctx context.Context, step string) (evidence.Ledger, error) {
 	snap := evidence.Snapshot{Step: step}
-	var err error
-	if snap.Objects, err = s.watching.Snapshot(ctx); err != nil {
+	var ledger evidence.Ledger
+	var ledgerErr error
+	// Both wait for the API server more than they work.
+	var reading sync.WaitGroup
+	reading.Go(func() { ledger, ledgerErr = s.observer.Ledger(ctx) })
+	objects, err := s.watching.Snapshot(ctx)
+	reading.Wait()
+	snap.Objects = objects
+	if err != nil {
 		snap.Incomplete = append(snap.Incomplete, "objects: "+err.Error())
 	}
-	ledger, ledgerErr := s.observer.Ledger(ctx)
 	if ledgerErr != nil {
 		snap.Incomplete = append(snap.Incomplete, "ledger: "+ledgerErr.Error())
 	}
