@@ -47,6 +47,7 @@ managedFields, readiness order and Helm's ledger came back as they should.`,
 		newRunCmd(),
 		newExamplesCmd(),
 		newJudgeCmd(),
+		newCompareCmd(),
 		newClusterCmd(),
 		newGCCmd(),
 	)
