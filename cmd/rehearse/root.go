@@ -48,6 +48,7 @@ managedFields, readiness order and Helm's ledger came back as they should.`,
 		newExamplesCmd(),
 		newJudgeCmd(),
 		newClusterCmd(),
+		newKindImageCmd(),
 		newGCCmd(),
 	)
 	return root
