@@ -49,6 +49,7 @@ managedFields, readiness order and Helm's ledger came back as they should.`,
 		newJudgeCmd(),
 		newCompareCmd(),
 		newClusterCmd(),
+		newKindImageCmd(),
 		newGCCmd(),
 	)
 	return root
