@@ -9,6 +9,7 @@ import (
 
 	"rehearse.dev/rehearse/harness/api/v1alpha1"
 	"rehearse.dev/rehearse/harness/cluster"
+	"rehearse.dev/rehearse/harness/cluster/internal/workload"
 	"rehearse.dev/rehearse/harness/cluster/kind"
 )
 
@@ -22,6 +23,7 @@ func newKind(_ Options, settings any) (cluster.Provider, error) {
 	if err != nil {
 		return nil, err
 	}
+	opts = append(opts, kind.WithImages(fixtures))
 	if s.Image != "" {
 		opts = append(opts, kind.WithNodeImage(s.Image))
 	}
@@ -50,6 +52,12 @@ func kindConfig(s *v1alpha1.KindCluster) ([]kind.Option, error) {
 		return []kind.Option{kind.WithConfig(config)}, err
 	}
 	return nil, nil
+}
+
+// fixtures are the images that the fixture charts run.
+func fixtures(ctx context.Context, progress func(string)) ([]string, error) {
+	path, err := workload.Archive(ctx, progress)
+	return []string{path}, err
 }
 
 // archive is an image archive that is there already.
