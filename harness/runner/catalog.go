@@ -3,6 +3,7 @@ package runner
 import (
 	"rehearse.dev/rehearse/harness/actor"
 	"rehearse.dev/rehearse/harness/assert"
+	"rehearse.dev/rehearse/harness/cluster/providers"
 	"rehearse.dev/rehearse/harness/scenario"
 )
 
@@ -12,5 +13,6 @@ func Catalog() scenario.Catalog {
 		Operations: Operations().Infos(),
 		Actors:     actor.Registry().Infos(),
 		Assertions: assert.Registry().Infos(),
+		Providers:  providers.Registry().Infos(),
 	}
 }

@@ -1,4 +1,4 @@
-package embedded
+package gobuild
 
 import (
 	"context"
@@ -11,7 +11,6 @@ import (
 	"syscall"
 	"testing"
 
-	"rehearse.dev/rehearse/harness/cluster/embedded/internal/kubearchive"
 	"rehearse.dev/rehearse/harness/cluster/journal"
 )
 
@@ -21,7 +20,7 @@ const (
 	goWorks = `case $1 in
 list) echo "go: downloading a v1" >&2; echo a; echo b ;;
 build) test -f main.go && test "$CGO_ENABLED$GOFLAGS" = 0-mod=readonly || exit 9
-	echo "$@" >>"$calls"; echo a >&2; echo binary >kube ;;
+	echo "$@" "$GOOS" >>"$calls"; echo a >&2; mkdir out && echo binary >out/program ;;
 esac`
 	goOffline = `echo 'main.go:3:8: module lookup disabled by GOPROXY=off' >&2; exit 1`
 	goFull    = `[ $1 = list ] && exit; echo "write \$WORK/b001/x.a: no space left on device" >&2; exit 1`
@@ -29,10 +28,16 @@ esac`
 	goHangs   = `[ $1 = list ] && exit; echo $$ >"$calls.new"; mv "$calls.new" "$calls"; sleep 60`
 )
 
-const fakeSources = "-- go.mod --\nmodule x\n\nrequire k8s.io/kubernetes v1.36.3\n-- main.go --\npackage main\n"
+// program is what is built. Its remedy must show whenever it cannot be.
+func program() Program {
+	return Program{
+		Name: "program", What: "a program", Version: "v1.2.3", Sources: []byte("-- go.mod --\nmodule program\n-- main.go --\npackage main\n"),
+		Tags: []string{"one", "two"}, LDFlags: "-s", OS: "linux", Expect: "soon", Else: "ask a friend",
+	}
+}
 
 // newBuilder returns a builder whose go command is a script, and the file that the script may write to.
-func newBuilder(t *testing.T, script string) (b *builder, calls string) {
+func newBuilder(t *testing.T, script string) (b *Builder, calls string) {
 	t.Helper()
 	dir := t.TempDir()
 	calls = filepath.Join(dir, "calls")
@@ -44,15 +49,13 @@ func newBuilder(t *testing.T, script string) (b *builder, calls string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &builder{
-		sources: []byte(fakeSources), cache: t.TempDir(), journal: j, goCommand: fake, progress: func(string) {},
-	}, calls
+	return &Builder{cache: t.TempDir(), journal: j, goCommand: fake, progress: func(string) {}}, calls
 }
 
 // leftBehind lists journal records and folders of builds.
-func (b *builder) leftBehind(t *testing.T) []string {
+func (b *Builder) leftBehind(t *testing.T) []string {
 	t.Helper()
-	left, err := filepath.Glob(filepath.Join(b.cache, "kube", journal.DirPrefix+"*"))
+	left, err := filepath.Glob(filepath.Join(b.cache, "program", journal.DirPrefix+"*"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +82,7 @@ func TestBuildOnce(t *testing.T) {
 			builder.progress = func(string) {}
 		}
 		group.Go(func() {
-			path, err := builder.ensure(t.Context())
+			path, err := builder.Ensure(t.Context(), program())
 			if err != nil {
 				t.Error(err)
 			}
@@ -87,18 +90,17 @@ func TestBuildOnce(t *testing.T) {
 		})
 	}
 	group.Wait()
-	key := "v1.36.3-" + kubearchive.Hash(b.sources) + "-"
-	if paths[0] != paths[1] || paths[1] != paths[2] || !strings.Contains(paths[0], key) {
+	if paths[0] != paths[1] || paths[1] != paths[2] || !strings.Contains(paths[0], "program/v1.2.3-") {
 		t.Errorf("paths: %q", paths)
 	}
-	if content, err := os.ReadFile(paths[0]); err != nil || string(content) != "binary\n" {
+	if content, err := os.ReadFile(filepath.Join(paths[0], "program")); err != nil || string(content) != "binary\n" {
 		t.Errorf("built: %q, %v", content, err)
 	}
 	log, err := os.ReadFile(calls)
 	if err != nil || strings.Count(string(log), "\n") != 1 {
 		t.Errorf("built not once but: %s %v", log, err)
 	}
-	for _, want := range []string{"-trimpath", "version.gitVersion=v1.36.3", "version.gitMajor=1 ", "version.gitMinor=36"} {
+	for _, want := range []string{"-trimpath", "-tags=one,two", "-ldflags -s", " . linux"} {
 		if !strings.Contains(string(log), want) {
 			t.Errorf("built without %s: %s", want, log)
 		}
@@ -126,8 +128,8 @@ func TestBuildFails(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b, _ := newBuilder(t, test.script)
-			_, err := b.ensure(t.Context())
-			if err == nil || (test.is != nil && !errors.Is(err, test.is)) || !strings.Contains(err.Error(), test.says) || !strings.Contains(err.Error(), EnvKubeBinary) {
+			_, err := b.Ensure(t.Context(), program())
+			if err == nil || (test.is != nil && !errors.Is(err, test.is)) || !strings.Contains(err.Error(), test.says) || !strings.Contains(err.Error(), "ask a friend") {
 				t.Errorf("error: %v", err)
 			}
 			if left := b.leftBehind(t); left != nil {
@@ -141,7 +143,7 @@ func TestBuildWithoutToolchain(t *testing.T) {
 	t.Parallel()
 	b, _ := newBuilder(t, "")
 	b.goCommand = "no-such-go-command"
-	if _, err := b.ensure(t.Context()); !errors.Is(err, ErrNoToolchain) || !strings.Contains(err.Error(), EnvKubeBinary) {
+	if _, err := b.Ensure(t.Context(), program()); !errors.Is(err, ErrNoToolchain) || !strings.Contains(err.Error(), "ask a friend") {
 		t.Errorf("error: %v", err)
 	}
 }
@@ -152,7 +154,7 @@ func TestBuildInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	once(ctx, func() bool { _, err := os.Stat(calls); return err == nil }, cancel)
-	if _, err := b.ensure(ctx); !errors.Is(err, context.Canceled) {
+	if _, err := b.Ensure(ctx, program()); !errors.Is(err, context.Canceled) {
 		t.Errorf("error: %v", err)
 	}
 	if left := b.leftBehind(t); left != nil {
@@ -165,7 +167,7 @@ func TestBuildKilled(t *testing.T) {
 	t.Parallel()
 	b, calls := newBuilder(t, goHangs)
 	root := t.TempDir()
-	victim := helper(t, "build", root, b.cache, b.goCommand)
+	victim := helper(t, root, b.cache, b.goCommand)
 	if err := victim.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package embedded
+package gobuild
 
 import (
 	"bytes"
@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"rehearse.dev/rehearse/harness/cluster/internal/lifeline"
 )
 
 // reportEvery is how often a build says how far it is.
@@ -23,6 +25,8 @@ const guarded = `(cat <&3; kill -9 0) >/dev/null 2>&1 & exec "$@" 3<&-`
 type goCommand struct {
 	path, dir string
 	args      []string
+	// env is set beside this process's own.
+	env []string
 	// out receives the lines of standard output; nil discards them.
 	out func(line string)
 	// describe says how far it is after so many lines of standard error.
@@ -30,11 +34,11 @@ type goCommand struct {
 }
 
 func (c goCommand) run(ctx context.Context, progress func(string)) error {
-	line, err := newLifeline()
+	line, err := lifeline.New()
 	if err != nil {
 		return err
 	}
-	defer line.close()
+	defer line.Close()
 	var count atomic.Int64
 	stderr := &lineWriter{each: func(string) { count.Add(1) }}
 	stdout := &lineWriter{each: func(s string) {
@@ -45,8 +49,9 @@ func (c goCommand) run(ctx context.Context, progress func(string)) error {
 	cmd := exec.CommandContext(ctx, "/bin/sh", append([]string{"-c", guarded, "sh", c.path}, c.args...)...)
 	cmd.Dir = c.dir
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off", "GOFLAGS=-mod=readonly", "PWD="+c.dir)
+	cmd.Env = append(cmd.Env, c.env...)
 	cmd.Stdout, cmd.Stderr = stdout, stderr
-	cmd.ExtraFiles = []*os.File{line.read}
+	cmd.ExtraFiles = line.Files()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = time.Second
