@@ -53,7 +53,7 @@ func help(args []string) error {
 		if err != nil {
 			return err
 		}
-		_, err = j.Begin(JournalKind, args[2], map[string]string{dataProvider: providerName, dataDir: args[3], dataNodes: "1"})
+		_, err = j.Begin(journal.KindCluster, args[2], map[string]string{journal.DataProvider: providerName, dataDir: args[3], dataNodes: "1"})
 		return errors.Join(err, os.Mkdir(args[3], 0o700))
 	case "dial":
 		conn, err := net.Dial("unix", args[1])

@@ -183,14 +183,14 @@ func (p *Provider) begin(ctx context.Context, e engine, config *v1alpha4.Cluster
 	dir := filepath.Join(root, "kind", journal.DirPrefix+randomHex(6))
 	net := network{engine: e, name: chooseNetwork(e), cluster: config.Name, stateRoot: root}
 	data := map[string]string{
-		DataProvider: ProviderName, dataDir: dir, dataState: stateStarting, dataNodes: strconv.Itoa(len(config.Nodes)),
+		journal.DataProvider: ProviderName, dataDir: dir, dataState: stateStarting, dataNodes: strconv.Itoa(len(config.Nodes)),
 		dataEngine: e.binary, dataStateRoot: root, dataNetwork: net.name,
 	}
 	maps.Copy(data, endpoint())
 	if err := makeWay(ctx, j, e, config.Name); err != nil {
 		return nil, err
 	}
-	entry, err := j.Begin(JournalKind, config.Name, data)
+	entry, err := j.Begin(journal.KindCluster, config.Name, data)
 	if err != nil {
 		return nil, err
 	}
@@ -216,14 +216,14 @@ func (p *Provider) root() (string, error) {
 // makeWay removes what a dead process left of a cluster of that name. Nodes of that name that the journal does not know
 // are not ours to touch.
 func makeWay(ctx context.Context, j *journal.Journal, e engine, name string) error {
-	if _, err := j.Get(JournalKind, name); errors.Is(err, fs.ErrNotExist) {
+	if _, err := j.Get(journal.KindCluster, name); errors.Is(err, fs.ErrNotExist) {
 		nodes, err := e.nodes(ctx, name)
 		if err == nil && len(nodes) > 0 {
 			err = fmt.Errorf("%w, which rehearse did not make: kind delete cluster --name %s removes it", ErrNameTaken, name)
 		}
 		return err
 	}
-	report, err := j.Collect(ctx, []journal.Undo{{Kind: JournalKind, Remove: Undo}}, journal.CollectOptions{
+	report, err := j.Collect(ctx, []journal.Undo{{Kind: journal.KindCluster, Remove: Undo}}, journal.CollectOptions{
 		Only: func(r journal.Record) bool { return isOurs(r) && r.ID == name },
 	})
 	switch {

@@ -86,7 +86,7 @@ func TestNetwork(t *testing.T) {
 	user := must(t, e, "create", "--network", n.name, image)
 	check("a container that does not run uses it", true)
 	must(t, e, "rm", user)
-	entry, err := j.Begin(JournalKind, "another", map[string]string{DataProvider: ProviderName})
+	entry, err := j.Begin(journal.KindCluster, "another", map[string]string{journal.DataProvider: ProviderName})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +94,7 @@ func TestNetwork(t *testing.T) {
 	if err := entry.Done(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := j.Begin(JournalKind, "embedded", map[string]string{DataProvider: "embedded"}); err != nil {
+	if _, err := j.Begin(journal.KindCluster, "embedded", map[string]string{journal.DataProvider: "embedded"}); err != nil {
 		t.Fatal(err)
 	}
 	check("an embedded cluster does not need it", false)
@@ -120,8 +120,8 @@ func TestUndoEndsOrphans(t *testing.T) {
 	if err := makeDirs(dir); err != nil {
 		t.Fatal(err)
 	}
-	record := journal.Record{Kind: JournalKind, ID: name, Data: map[string]string{
-		DataProvider: ProviderName, dataDir: dir, dataState: stateStarting, dataEngine: e.binary, dataStateRoot: root, dataNetwork: kindNetwork,
+	record := journal.Record{Kind: journal.KindCluster, ID: name, Data: map[string]string{
+		journal.DataProvider: ProviderName, dataDir: dir, dataState: stateStarting, dataEngine: e.binary, dataStateRoot: root, dataNetwork: kindNetwork,
 	}}
 	eventually(t, "the node is made", func() bool { return len(remains(t, e, name)) > 0 })
 	if err := Undo(t.Context(), record); err != nil {
@@ -136,7 +136,7 @@ func TestUndoEndsOrphans(t *testing.T) {
 	if left, _ := filepath.Glob(filepath.Join(root, "kind", "*")); len(left) > 0 {
 		t.Errorf("left: %v", left)
 	}
-	record.Data[DataProvider] = "embedded"
+	record.Data[journal.DataProvider] = "embedded"
 	if err := Undo(t.Context(), record); err == nil {
 		t.Error("a record of another provider was undone")
 	}

@@ -11,17 +11,11 @@ import (
 	"rehearse.dev/rehearse/harness/cluster/journal"
 )
 
-// JournalKind is the kind of clusters' journal records, which the providers share: DataProvider says whose one is.
-const JournalKind = "cluster"
-
 // ProviderName is the provider's name in scenario files, and in journal records.
 const ProviderName = "kind"
 
 // Keys of such a record's data.
 const (
-	// DataProvider is the provider's name.
-	DataProvider = "provider"
-
 	dataDir        = "dir"
 	dataState      = "state"
 	dataNodes      = "nodes"
@@ -41,14 +35,14 @@ const (
 )
 
 func isOurs(r journal.Record) bool {
-	return r.Kind == JournalKind && r.Data[DataProvider] == ProviderName
+	return r.Kind == journal.KindCluster && r.Data[journal.DataProvider] == ProviderName
 }
 
 // Undo removes what a killed process left of a kind cluster: nodes with their volumes, the network if it was made for one
 // and nobody uses it, and the folder. Node images stay, as any cache does.
 func Undo(ctx context.Context, r journal.Record) error {
 	if !isOurs(r) {
-		return fmt.Errorf("provider %q is not known here", r.Data[DataProvider])
+		return fmt.Errorf("provider %q is not known here", r.Data[journal.DataProvider])
 	}
 	e, err := recordedEngine(r)
 	if err != nil {

@@ -46,7 +46,7 @@ func TestKilled(t *testing.T) {
 			j, root := newJournal(t)
 			name := "rehearse-test-" + randomHex(4)
 			volumes := killAt(t, e, root, name, phase)
-			report, err := j.Collect(t.Context(), []journal.Undo{{Kind: JournalKind, Remove: Undo}}, journal.CollectOptions{})
+			report, err := j.Collect(t.Context(), []journal.Undo{{Kind: journal.KindCluster, Remove: Undo}}, journal.CollectOptions{})
 			if err != nil || len(report.Failed) > 0 {
 				t.Fatalf("collected: %+v, %v", report, err)
 			}
