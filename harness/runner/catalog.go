@@ -3,6 +3,7 @@ package runner
 import (
 	"rehearse.dev/rehearse/harness/actor"
 	"rehearse.dev/rehearse/harness/assert"
+	"rehearse.dev/rehearse/harness/fault"
 	"rehearse.dev/rehearse/harness/scenario"
 )
 
@@ -11,6 +12,7 @@ func Catalog() scenario.Catalog {
 	return scenario.Catalog{
 		Operations: Operations().Infos(),
 		Actors:     actor.Registry().Infos(),
+		Faults:     fault.Registry().Infos(),
 		Assertions: assert.Registry().Infos(),
 	}
 }

@@ -18,12 +18,12 @@ import (
 
 // Catalog lists what a scenario can name.
 type Catalog struct {
-	Operations, Actors, Assertions []registry.Info
+	Operations, Actors, Faults, Assertions []registry.Info
 }
 
 // Registries returns the catalogue by the names that the registry tags of v1alpha1 give.
 func (c Catalog) Registries() strictyaml.Registries {
-	return strictyaml.Registries{"operation": c.Operations, "actor": c.Actors, "assertion": c.Assertions}
+	return strictyaml.Registries{"operation": c.Operations, "actor": c.Actors, "fault": c.Faults, "assertion": c.Assertions}
 }
 
 // File is one scenario and where it came from.
