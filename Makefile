@@ -3,6 +3,7 @@
 # Common uses:
 # - rehearse everything in scenarios/:    make rehearse
 # - rehearse some of them, one by one:    make rehearse ARGS='scenarios/ownership --parallel=1'
+# - on kind, where Docker runs:           make rehearse PROVIDER=kind
 # - what CI runs:                         make test
 #
 # Go, git and a Go module proxy are all that is needed. The first run builds a Kubernetes control plane into the user's
@@ -12,6 +13,8 @@
 # ============================== Options =======================================
 # What `make rehearse` runs, and further flags of `rehearse run`.
 ARGS ?= scenarios
+# Who makes the clusters, instead of what the scenarios say: embedded or kind.
+PROVIDER ?=
 # The packages that `make test` and `make lint` look at.
 PKGS ?= ./...
 # Benchmarks that `make bench` runs, and how many rounds of each it takes the medians of.
@@ -21,6 +24,8 @@ BENCH_ROUNDS ?= 5
 TEST_TIMEOUT ?= 20m
 # The version that `rehearse --version` tells; outside a git work tree there is none.
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
+# What the runs of one `make` are called, so that they can be compared.
+RUN := $(shell date -u +%Y%m%d-%H%M%S)
 
 ################################################################################
 # ============================== Environment ===================================
@@ -41,7 +46,17 @@ BENCHED = $(shell grep -rl --include='*_test.go' '^func Benchmark' cmd/rehearse 
 # ============================== Using it ======================================
 .PHONY: rehearse
 rehearse: build ## Run the scenarios; evidence, report.html and junit.xml go to reports/runs/. ARGS='PATH... FLAGS...'
-	$(BIN) run $(ARGS)
+	$(BIN) run $(ARGS) $(if $(PROVIDER),--provider=$(PROVIDER))
+
+.PHONY: parity
+parity: build ## Run the scenarios on the embedded cluster and on kind, and compare the verdicts. ARGS='PATH... FLAGS...'
+	-$(BIN) run $(ARGS) --run-id $(RUN)-embedded --provider=embedded
+	-$(BIN) run $(ARGS) --run-id $(RUN)-kind --provider=kind
+	$(BIN) compare reports/runs/$(RUN)-embedded reports/runs/$(RUN)-kind
+
+.PHONY: node-image
+node-image: build ## Build the node image of kind clusters, if it is not there yet: as root, with debootstrap and Docker.
+	$(BIN) kind-image build
 
 .PHONY: build
 build: ## Build bin/rehearse.
@@ -55,28 +70,32 @@ prepare: build ## Build the embedded control plane, if it is not in the cache ye
 ################################################################################
 # ============================== Checking it ===================================
 .PHONY: test
-test: prepare lint ## Lint, run all tests, with the race detector if there is a C compiler, and all scenarios.
+test: prepare lint ## Lint, run all tests, with the race detector if there is a C compiler, and all scenarios: on kind too if that can run.
 	$(if $(RACE),,@echo "make test: no C compiler found, so the tests run without the race detector")
 	$(GO) -C $(TOOLS) test ./...
 	$(GO) test $(RACE) -timeout=$(TEST_TIMEOUT) -json $(PKGS) | $(GO) run -C $(TOOLS) ./testsum
-	$(BIN) run scenarios
+	$(BIN) run scenarios --run-id $(RUN)-embedded
+	@if $(KIND_RUNS); then $(MAKE) kind-lane RUN=$(RUN); \
+	else echo "make test: skipped the scenarios on kind: no Docker engine answers that has the node image (make node-image)"; fi
+
+# The verdicts on kind have to be those on the embedded cluster.
+.PHONY: kind-lane
+kind-lane: build
+	-$(BIN) run scenarios --run-id $(RUN)-kind --provider=kind
+	$(BIN) compare reports/runs/$(RUN)-embedded reports/runs/$(RUN)-kind
+
+KIND_RUNS = docker image inspect rehearse.dev/node:v1.36.3 >/dev/null 2>&1
 
 .PHONY: lint
-lint: ## Check formatting, vet, staticcheck and dead code.
-	@unformatted="$$($(TOOL) gofumpt -l . $(TOOLS))"; \
-	if [ -n "$$unformatted" ]; then echo "not formatted, run make format:"; echo "$$unformatted"; exit 1; fi
-	$(GO) vet $(PKGS)
+lint: ## Check formatting, what golangci-lint knows (.golangci.yml), and dead code.
+	$(TOOL) golangci-lint run $(PKGS)
 	$(GO) -C $(TOOLS) vet ./...
-	$(TOOL) staticcheck -checks=$(STATICCHECK) $(PKGS)
 	@dead="$$($(TOOL) deadcode -test $(PKGS))" || exit 1; \
 	if [ -n "$$dead" ]; then echo "dead code:"; echo "$$dead"; exit 1; fi
 
-# All checks but one: a package's comment may stand in any of its files.
-STATICCHECK := all,-ST1000
-
 .PHONY: format
 format: ## Format all Go files.
-	$(TOOL) gofumpt -w . $(TOOLS)
+	$(TOOL) golangci-lint fmt
 
 .PHONY: bench
 bench: prepare ## Run the benchmarks, one package after the other. BENCH=REGEXP BENCH_ROUNDS=N

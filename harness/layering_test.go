@@ -39,7 +39,7 @@ var layers = []layer{
 	{path: "harness/plan", pure: true, may: []string{"harness/api", "harness/ref", "harness/scenario", "harness/schema/fields", "harness/strictyaml"}},
 
 	// What acts on a cluster and what watches it. None of these imports another one.
-	{path: "harness/cluster"},
+	{path: "harness/cluster", may: []string{"harness/api", "harness/registry"}},
 	{path: "harness/release", may: []string{"harness/api", "harness/evidence"}},
 	{path: "harness/readiness", may: []string{"harness/api", "harness/evidence", "harness/plan", "harness/ref"}},
 	{path: "harness/actor", may: []string{"harness/api", "harness/evidence", "harness/ref", "harness/registry"}},

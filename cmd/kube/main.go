@@ -1,5 +1,6 @@
 // Command kube is one multi-call binary of the upstream Kubernetes control plane: etcd, kube-apiserver,
-// kube-controller-manager and kube-scheduler, chosen by the name it is called by or by its first argument.
+// kube-controller-manager and kube-scheduler, chosen by the name it is called by or by its first argument. With the
+// build tag node it is kubelet, kubeadm and kubectl too, which node images need.
 //
 // It is a module of its own because k8s.io/kubernetes cannot share a build with helm.sh/helm/v4: it needs a replace
 // line for every staging module, and Helm wants newer ones.
@@ -19,10 +20,9 @@ type component struct {
 	run  func() int
 }
 
-// components is the one list of what this binary can be. Programs for nodes (kubelet, kubeadm, kubectl) join it in a
-// file with a build tag, so that the embedded control plane does not pay for compiling them.
+// components is the one list of what this binary can be. Programs for nodes join it with the build tag node.
 func components() []component {
-	return slices.Concat(controlPlane())
+	return slices.Concat(controlPlane(), nodePrograms())
 }
 
 func main() {

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"rehearse.dev/rehearse/harness/cluster"
+	"rehearse.dev/rehearse/harness/cluster/cachedir"
 	"rehearse.dev/rehearse/harness/cluster/embedded"
 )
 
@@ -229,7 +230,7 @@ func newClusterPrepareCmd() *cobra.Command {
 		Use:   "prepare",
 		Short: "Build the control plane if need be, and print where it is",
 		Long: `Prepare builds the binary that embedded clusters run, unless the cache has it, and prints its path. Runs do the same
-when they need it; a CI job or an image may want it done beforehand. ` + embedded.EnvKubeBinary + ` and ` + embedded.EnvCacheDir + ` are obeyed.`,
+when they need it; a CI job or an image may want it done beforehand. ` + embedded.EnvKubeBinary + ` and ` + cachedir.Env + ` are obeyed.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			path, err := embedded.EnsureKube(cmd.Context(), func(phase string) { fmt.Fprintln(cmd.ErrOrStderr(), phase) })

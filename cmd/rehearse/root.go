@@ -47,7 +47,9 @@ managedFields, readiness order and Helm's ledger came back as they should.`,
 		newRunCmd(),
 		newExamplesCmd(),
 		newJudgeCmd(),
+		newCompareCmd(),
 		newClusterCmd(),
+		newKindImageCmd(),
 		newGCCmd(),
 	)
 	return root

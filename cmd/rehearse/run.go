@@ -1,13 +1,16 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"time"
@@ -15,8 +18,11 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"rehearse.dev/rehearse/harness/cluster"
 	"rehearse.dev/rehearse/harness/cluster/embedded"
 	"rehearse.dev/rehearse/harness/cluster/journal"
+	"rehearse.dev/rehearse/harness/cluster/providers"
+	"rehearse.dev/rehearse/harness/plan"
 	"rehearse.dev/rehearse/harness/progress"
 	"rehearse.dev/rehearse/harness/runner"
 	"rehearse.dev/rehearse/reports"
@@ -33,6 +39,7 @@ type runFlags struct {
 	reports   string
 	cluster   string
 	kubeBin   string
+	id        string
 	junit     junitFlags
 }
 
@@ -64,6 +71,7 @@ infrastructure failed, 4 inconclusive, 5 clean-up incomplete, 130 interrupted.`,
 	flags.StringVar(&f.reports, "reports", filepath.Join("reports", "runs"), "folder in which the run's folder is made")
 	flags.StringVar(&f.cluster, "cluster", "", "use this cluster, made by rehearse cluster up, instead of booting one")
 	flags.StringVar(&f.kubeBin, "kube-bin", "", "control-plane binary to use instead of building one (also REHEARSE_KUBE_BIN)")
+	flags.StringVar(&f.id, "run-id", "", "name of the run and of its folder, which must not exist yet; made from the time if empty")
 	f.junit.add(flags)
 	return cmd
 }
@@ -102,19 +110,19 @@ func (f *runFlags) run(ctx context.Context, stdout, stderr io.Writer, paths []st
 
 // config joins what the run needs.
 func (f *runFlags) config(reporter progress.Reporter) (runner.Config, error) {
-	id := newRunID(time.Now())
+	id := cmp.Or(f.id, newRunID(time.Now()))
 	cfg := runner.Config{
-		ID:       id,
-		Dir:      filepath.Join(f.reports, id),
-		Provider: embedded.New(embedded.WithKubeBinary(f.kubeBin)),
-		Parallel: f.parallel,
-		FailFast: f.failFast,
-		Keep:     f.keep,
-		Linger:   linger(progress.For(reporter, "")),
-		Progress: reporter,
-		Versions: versions(),
-		Args:     os.Args[1:],
-		Seed:     f.selection.seed,
+		ID:        id,
+		Dir:       filepath.Join(f.reports, id),
+		Providers: f.provider,
+		Parallel:  f.parallel,
+		FailFast:  f.failFast,
+		Keep:      f.keep,
+		Linger:    linger(progress.For(reporter, "")),
+		Progress:  reporter,
+		Versions:  versions(),
+		Args:      os.Args[1:],
+		Seed:      f.selection.seed,
 	}
 	if f.cluster == "" {
 		return cfg, nil
@@ -125,6 +133,15 @@ func (f *runFlags) config(reporter progress.Reporter) (runner.Config, error) {
 	}
 	cfg.Attached, err = embedded.Attach(f.cluster)
 	return cfg, err
+}
+
+// provider makes the provider of a cluster of these needs.
+func (f *runFlags) provider(needs plan.Needs) (cluster.Provider, error) {
+	entry, err := providers.Registry().Lookup(needs.Provider)
+	if err != nil {
+		return nil, err
+	}
+	return entry.Code.New(providers.Options{KubeBinary: f.kubeBin}, needs.Settings())
 }
 
 // linger tells how to reach what --keep left, and waits for Ctrl-C.
@@ -168,7 +185,24 @@ func (f *runFlags) check() error {
 	if f.parallel < 1 {
 		errs = append(errs, fmt.Errorf("--parallel is %d; it must be at least 1", f.parallel))
 	}
+	if f.id != "" {
+		errs = append(errs, f.checkID())
+	}
 	return errors.Join(errs...)
+}
+
+// runIDs keep a run's name fit for a folder, and its last part for the names of namespaces.
+var runIDs = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$`)
+
+func (f *runFlags) checkID() error {
+	if !runIDs.MatchString(f.id) {
+		return fmt.Errorf("--run-id %q is no name: at most 40 of a-z, 0-9 and -, with no - at either end", f.id)
+	}
+	dir := filepath.Join(f.reports, f.id)
+	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("--run-id %s: %s exists already; give the run another name or remove the folder", f.id, dir)
+	}
+	return nil
 }
 
 func checkOutput(output string) error {

@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/pflag"
 	"k8s.io/apimachinery/pkg/labels"
 
-	"rehearse.dev/rehearse/harness/cluster/embedded"
+	"rehearse.dev/rehearse/harness/cluster/providers"
 	"rehearse.dev/rehearse/harness/plan"
 	"rehearse.dev/rehearse/harness/runner"
 	"rehearse.dev/rehearse/harness/scenario"
@@ -16,13 +16,15 @@ import (
 
 // selection says which scenarios are meant, and with which seed.
 type selection struct {
-	label string
-	seed  int64
+	label    string
+	seed     int64
+	provider string
 }
 
 func (s *selection) add(flags *pflag.FlagSet) {
 	flags.StringVarP(&s.label, "label", "l", "", "only scenarios whose labels fit this selector, for example area=ownership,tier!=nightly")
 	flags.Int64Var(&s.seed, "seed", 0, "seed of everything random, instead of the scenarios' own")
+	flags.StringVar(&s.provider, "provider", "", "who makes the clusters, instead of what the scenarios say: "+strings.Join(providers.Registry().Names(), " or "))
 }
 
 // plans reads the scenarios in paths, selects by label, compiles them and renders their charts.
@@ -30,6 +32,11 @@ func (s *selection) plans(ctx context.Context, paths []string) ([]plan.Plan, err
 	selector, err := labels.Parse(s.label)
 	if err != nil {
 		return nil, fmt.Errorf("--label: %w", err)
+	}
+	if s.provider != "" {
+		if _, err := providers.Registry().Lookup(s.provider); err != nil {
+			return nil, fmt.Errorf("--provider: %w", err)
+		}
 	}
 	files, err := scenario.Load(paths, runner.Catalog())
 	if err != nil {
@@ -40,7 +47,7 @@ func (s *selection) plans(ctx context.Context, paths []string) ([]plan.Plan, err
 		if !selector.Matches(labels.Set(file.Scenario.Metadata.Labels)) {
 			continue
 		}
-		compiled, err := plan.Compile(file, plan.Options{Seed: s.seed})
+		compiled, err := plan.Compile(file, plan.Options{Seed: s.seed, Provider: s.provider})
 		if err != nil {
 			return nil, err
 		}
@@ -53,9 +60,5 @@ func (s *selection) plans(ctx context.Context, paths []string) ([]plan.Plan, err
 	if err != nil {
 		return nil, err
 	}
-	kube, err := embedded.KubeVersion()
-	if err != nil {
-		return nil, err
-	}
-	return runner.Prepare(ctx, plans, cache, kube)
+	return runner.Prepare(ctx, plans, cache)
 }

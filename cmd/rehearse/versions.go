@@ -1,11 +1,11 @@
 package main
 
 import (
-	"os"
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
 
+	"rehearse.dev/rehearse/harness/cluster/cachedir"
 	"rehearse.dev/rehearse/harness/cluster/embedded"
 )
 
@@ -43,13 +43,9 @@ func programVersion() string {
 
 // chartCache is the folder of charts that were downloaded to be rendered before any cluster boots.
 func chartCache() (string, error) {
-	root := os.Getenv(embedded.EnvCacheDir)
-	if root == "" {
-		user, err := os.UserCacheDir()
-		if err != nil {
-			return "", err
-		}
-		root = filepath.Join(user, "rehearse")
+	root, err := cachedir.Root()
+	if err != nil {
+		return "", err
 	}
 	return filepath.Join(root, "charts"), nil
 }

@@ -15,7 +15,6 @@ const journalKind = "fault"
 // The keys of such a record's data. What undoing a fault needs beyond them has the prefix.
 const (
 	dataCluster   = "cluster"
-	dataProvider  = "provider"
 	dataKind      = "kind"
 	dataNamespace = "namespace"
 	undoPrefix    = "undo."
@@ -26,8 +25,8 @@ const (
 type Note struct {
 	// Journal is nil on a cluster that goes away with the run.
 	Journal *journal.Journal
-	// Provider and Cluster name the cluster.
-	Provider, Cluster string
+	// Cluster is the cluster's name.
+	Cluster string
 
 	fault, kind, namespace string
 	entry                  *journal.Entry
@@ -37,7 +36,7 @@ func (n *Note) begin(undo map[string]string) error {
 	if n.Journal == nil {
 		return nil
 	}
-	data := map[string]string{dataProvider: n.Provider, dataCluster: n.Cluster, dataKind: n.kind, dataNamespace: n.namespace}
+	data := map[string]string{dataCluster: n.Cluster, dataKind: n.kind, dataNamespace: n.namespace}
 	for key, value := range undo {
 		data[undoPrefix+key] = value
 	}
@@ -56,13 +55,13 @@ func (n *Note) done() error {
 	return n.entry.Done()
 }
 
-// Reach finds a cluster that a record names, to undo a fault there; nil without an error if it is gone, and all in it.
-type Reach func(ctx context.Context, provider, name string) (cluster.Cluster, error)
+// Reach finds a cluster by its name, to undo a fault there; nil without an error if it is gone, and all in it.
+type Reach func(name string) (cluster.Cluster, error)
 
 // Undo is how rehearse gc recovers what a killed run broke on a cluster that outlived it.
 func Undo(reach Reach) journal.Undo {
 	return journal.Undo{Kind: journalKind, Remove: func(ctx context.Context, r journal.Record) error {
-		c, err := reach(ctx, r.Data[dataProvider], r.Data[dataCluster])
+		c, err := reach(r.Data[dataCluster])
 		if err != nil || c == nil {
 			return err
 		}

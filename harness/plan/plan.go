@@ -3,8 +3,10 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -79,6 +81,8 @@ type Step struct {
 type Needs struct {
 	// Provider is who makes the cluster.
 	Provider string `json:"provider"`
+	// Kind holds the settings for provider kind; nil for another one.
+	Kind *v1alpha1.KindCluster `json:"kind,omitempty"`
 	// Nodes is how many nodes it has.
 	Nodes int `json:"nodes"`
 	// Isolation is namespace, cluster or auto; auto depends on what the chart renders.
@@ -89,6 +93,8 @@ type Needs struct {
 type Options struct {
 	// Seed replaces the scenario's; 0 keeps it.
 	Seed int64
+	// Provider replaces the scenario's; empty keeps it.
+	Provider string
 }
 
 // Compile makes the plans of a loaded scenario, one for each combination of the matrix: options in alphabetical order,
@@ -114,6 +120,7 @@ func compile(file scenario.File, cell map[string]string, opts Options) (Plan, er
 		resolved.Spec.Seed = opts.Seed
 	}
 	spec := &resolved.Spec
+	spec.Cluster.Provider = cmp.Or(opts.Provider, spec.Cluster.Provider)
 	p := Plan{
 		Scenario: resolved,
 		File:     file.Path,
@@ -122,7 +129,7 @@ func compile(file scenario.File, cell map[string]string, opts Options) (Plan, er
 		Variant:  variantName(cell),
 		Matrix:   cell,
 		Seed:     spec.Seed,
-		Needs:    Needs{Provider: spec.Cluster.Provider, Nodes: spec.Cluster.Nodes, Isolation: spec.Cluster.Isolation},
+		Needs:    needs(spec.Cluster, file.Dir),
 		Steps:    steps(spec.Steps, spec.Timeouts),
 		Finally:  steps(spec.Finally, spec.Timeouts),
 	}
@@ -130,6 +137,37 @@ func compile(file scenario.File, cell map[string]string, opts Options) (Plan, er
 	p.Longest = metav1.Duration{Duration: total(p.Steps) + total(p.Finally) + breaking(spec) + spec.Timeouts.Cleanup.Duration}
 	return p, nil
 }
+
+// needs are those of a scenario in dir, from which relative paths start.
+func needs(c v1alpha1.Cluster, dir string) Needs {
+	n := Needs{Provider: c.Provider, Nodes: c.Nodes, Isolation: c.Isolation}
+	if c.Provider != "kind" || c.Kind == nil {
+		return n
+	}
+	settings := *c.Kind
+	if settings.ConfigFile != "" && !filepath.IsAbs(settings.ConfigFile) {
+		settings.ConfigFile = filepath.Join(dir, settings.ConfigFile)
+	}
+	settings.Images = slices.Clone(settings.Images)
+	for i, image := range settings.Images {
+		if strings.HasSuffix(image, ".tar") && !filepath.IsAbs(image) {
+			settings.Images[i] = filepath.Join(dir, image)
+		}
+	}
+	n.Kind = &settings
+	return n
+}
+
+// Settings are those for the provider; nil if there are none.
+func (n Needs) Settings() any {
+	if n.Kind == nil {
+		return nil
+	}
+	return n.Kind
+}
+
+// NotHere says why the scenario is skipped on its cluster's provider; empty if it is not.
+func (p Plan) NotHere() string { return p.Scenario.Spec.Cluster.NotOn[p.Needs.Provider] }
 
 func steps(specs []v1alpha1.Step, timeouts v1alpha1.Timeouts) []Step {
 	var all []Step

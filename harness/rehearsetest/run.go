@@ -50,13 +50,13 @@ func Run(t *testing.T, paths []string, opts ...Option) verdict.Run {
 	}
 	plans := load(t, paths, o.seed)
 	cfg := runner.Config{
-		ID:       "gotest-" + strings.ToLower(rand.Text()[:6]),
-		Dir:      o.dir,
-		Provider: embedded.New(),
-		Attached: o.attached,
-		Parallel: o.parallel,
-		Args:     append([]string{"rehearsetest"}, paths...),
-		Seed:     o.seed,
+		ID:        "gotest-" + strings.ToLower(rand.Text()[:6]),
+		Dir:       o.dir,
+		Providers: runner.Always(embedded.New()),
+		Attached:  o.attached,
+		Parallel:  o.parallel,
+		Args:      append([]string{"rehearsetest"}, paths...),
+		Seed:      o.seed,
 	}
 	if o.attached != nil {
 		var err error
@@ -91,11 +91,7 @@ func load(t *testing.T, paths []string, seed int64) []plan.Plan {
 		}
 		plans = append(plans, compiled...)
 	}
-	version, err := embedded.KubeVersion()
-	if err != nil {
-		t.Fatal(err)
-	}
-	plans, err = runner.Prepare(t.Context(), plans, t.TempDir(), version)
+	plans, err = runner.Prepare(t.Context(), plans, t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}

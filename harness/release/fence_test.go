@@ -46,7 +46,7 @@ func TestFence(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer stream.Body.Close()
+	defer func() { _ = stream.Body.Close() }()
 	hanging := make(chan error, 1)
 	go func() {
 		_, err := get(client, "/hang")

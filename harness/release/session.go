@@ -68,8 +68,7 @@ func newSession(ctx context.Context, t Target, grace time.Duration) (*session, e
 		return nil, fmt.Errorf("setting Helm up: its client is a %T, and only *kube.Client can be cancelled", cfg.KubeClient)
 	}
 	client.Namespace = t.Namespace
-	//lint:ignore SA1019 kube.WithWaitContext, which replaces it, is ignored by the legacy strategy
-	client.WaitContext = ctx
+	client.WaitContext = ctx //nolint:staticcheck // kube.WithWaitContext, which replaces it, is ignored by the legacy strategy
 	cfg.KubeClient = guarded{Client: client, strict: sync.OnceValue(func() bool {
 		server, err := get.discovery.ServerVersion()
 		return err == nil && validatesFields(server)

@@ -99,13 +99,13 @@ func (a *arena) close(ctx context.Context) error {
 
 // pool hands out arenas: one shared by the variants that get by with a namespace, one each for those that do not.
 type pool struct {
-	provider cluster.Provider
+	choose   Providers
 	attached cluster.Cluster
 	progress func(phase string)
 
 	mu     sync.Mutex
-	shared map[int]*sharedArena // by number of nodes
-	booted []*arena             // all that were booted here
+	shared map[string]*sharedArena // by what is needed
+	booted []*arena                // all that were booted here
 }
 
 // sharedArena is booted once, by whoever needs it first.
@@ -115,19 +115,19 @@ type sharedArena struct {
 	err   error
 }
 
-func newPool(provider cluster.Provider, attached cluster.Cluster, progress func(string)) *pool {
-	return &pool{provider: provider, attached: attached, progress: progress, shared: map[int]*sharedArena{}}
+func newPool(choose Providers, attached cluster.Cluster, progress func(string)) *pool {
+	return &pool{choose: choose, attached: attached, progress: progress, shared: map[string]*sharedArena{}}
 }
 
 // acquire returns an arena that fits the needs. The caller closes it if it is its own.
 func (p *pool) acquire(ctx context.Context, needs plan.Needs) (*arena, error) {
 	if needs.Isolation == isolationCluster {
-		return p.boot(ctx, needs.Nodes, true)
+		return p.boot(ctx, needs, true)
 	}
-	s := p.slot(needs.Nodes)
+	s := p.slot(needs)
 	s.once.Do(func() {
 		if p.attached == nil {
-			s.arena, s.err = p.boot(ctx, needs.Nodes, false)
+			s.arena, s.err = p.boot(ctx, needs, false)
 			return
 		}
 		if s.arena, s.err = openArena(ctx, p.attached); s.err == nil {
@@ -140,22 +140,27 @@ func (p *pool) acquire(ctx context.Context, needs plan.Needs) (*arena, error) {
 	return nil, s.err
 }
 
-func (p *pool) slot(nodes int) *sharedArena {
-	if p.attached != nil {
-		nodes = 0 // an attached cluster has the nodes it has
+func (p *pool) slot(needs plan.Needs) *sharedArena {
+	key := "" // an attached cluster is what it is
+	if p.attached == nil {
+		key = asJSON(needs)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.shared[nodes] == nil {
-		p.shared[nodes] = &sharedArena{}
+	if p.shared[key] == nil {
+		p.shared[key] = &sharedArena{}
 	}
-	return p.shared[nodes]
+	return p.shared[key]
 }
 
-func (p *pool) boot(ctx context.Context, nodes int, own bool) (*arena, error) {
-	c, err := p.provider.Create(ctx, cluster.Spec{Nodes: nodes, Progress: p.progress})
+func (p *pool) boot(ctx context.Context, needs plan.Needs, own bool) (*arena, error) {
+	provider, err := p.choose(needs)
 	if err != nil {
-		return nil, fmt.Errorf("booting a cluster (provider %s): %w", p.provider.Name(), err)
+		return nil, fmt.Errorf("choosing who makes a cluster: %w", err)
+	}
+	c, err := provider.Create(ctx, cluster.Spec{Nodes: needs.Nodes, Progress: p.progress})
+	if err != nil {
+		return nil, fmt.Errorf("booting a cluster (provider %s): %w", provider.Name(), err)
 	}
 	a, err := openArena(ctx, c)
 	if err != nil {

@@ -3,6 +3,7 @@ package runner
 import (
 	"rehearse.dev/rehearse/harness/actor"
 	"rehearse.dev/rehearse/harness/assert"
+	"rehearse.dev/rehearse/harness/cluster/providers"
 	"rehearse.dev/rehearse/harness/fault"
 	"rehearse.dev/rehearse/harness/scenario"
 )
@@ -14,5 +15,6 @@ func Catalog() scenario.Catalog {
 		Actors:     actor.Registry().Infos(),
 		Faults:     fault.Registry().Infos(),
 		Assertions: assert.Registry().Infos(),
+		Providers:  providers.Registry().Infos(),
 	}
 }

@@ -93,7 +93,7 @@ func TestOutcomes(t *testing.T) {
 `,
 	}, nil)
 	c := borrow(t)
-	cfg := Config{Provider: lends(c), Parallel: 4, Versions: map[string]string{"helm": "v4"}, Args: []string{"run", "x"}, Seed: 5}
+	cfg := Config{Providers: Always(lends(c)), Parallel: 4, Versions: map[string]string{"helm": "v4"}, Args: []string{"run", "x"}, Seed: 5}
 	cfg.ID, cfg.Dir = "20260314-101502-outcom", filepath.Join(t.TempDir(), "run")
 	out, err := Run(t.Context(), cfg, plans)
 	if err != nil {
@@ -133,7 +133,7 @@ func TestClusterDies(t *testing.T) {
 	}
 	plans := prepare(t, map[string]string{"first": spec("a"), "second": spec("b")}, nil)
 	died := errors.New("etcd ended: signal: killed; the end of its log:\na long story")
-	cfg := Config{Provider: lends(c), Parallel: 1, Progress: onStep("waits", func() { c.die(died) })}
+	cfg := Config{Providers: Always(lends(c)), Parallel: 1, Progress: onStep("waits", func() { c.die(died) })}
 	cfg.ID, cfg.Dir = "20260314-101502-dying", filepath.Join(t.TempDir(), "run")
 	out, err := Run(t.Context(), cfg, plans)
 	if err != nil {
@@ -172,7 +172,7 @@ func TestInterruptedStep(t *testing.T) {
   - {name: waits, await: {object: ConfigMap/note, status: NotFound}}
   finally: [{name: gone, uninstall: {}}]
 `, "second": "  release: {name: r, chart: tiny}\n  steps: [{name: v1, install: {}}]\n"}, nil)
-	cfg := Config{Provider: lends(c), Parallel: 1, Progress: onStep("waits", func() { interrupt(errors.New("interrupt signal received")) })}
+	cfg := Config{Providers: Always(lends(c)), Parallel: 1, Progress: onStep("waits", func() { interrupt(errors.New("interrupt signal received")) })}
 	cfg.ID, cfg.Dir = "20260314-101502-interr", filepath.Join(t.TempDir(), "run")
 	out, err := Run(ctx, cfg, plans)
 	if err != nil {
@@ -210,7 +210,7 @@ func TestLeftovers(t *testing.T) {
 		c := borrow(t)
 		c.deleteErr = errors.New("it is stuck")
 		plans := prepare(t, map[string]string{"s": "  cluster: {isolation: " + isolation + "}\n  release: {name: r, chart: tiny}\n  steps: [{name: v1, install: {}}]\n"}, nil)
-		out := perform(t, t.Context(), Config{Provider: lends(c), Parallel: 1}, plans)
+		out := perform(t, t.Context(), Config{Providers: Always(lends(c)), Parallel: 1}, plans)
 		if out.Status != verdict.Passed || out.ExitCode != verdict.ExitCleanupIncomplete || !strings.Contains(out.CleanupErr, "it is stuck") {
 			t.Errorf("%s: %s with exit code %d, clean-up %q", isolation, out.Status, out.ExitCode, out.CleanupErr)
 		}

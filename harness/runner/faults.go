@@ -47,7 +47,7 @@ func (r *run) raiseFaults(s *stage, tell progress.Scope) error {
 	}
 	var note fault.Note
 	if s.arena.kept {
-		note = fault.Note{Journal: r.cfg.Journal, Provider: s.plan.Needs.Provider, Cluster: s.arena.cluster.Name()}
+		note = fault.Note{Journal: r.cfg.Journal, Cluster: s.arena.cluster.Name()}
 	}
 	for _, spec := range specs {
 		life, err := fault.NewLife(spec, site, s.rec, note)

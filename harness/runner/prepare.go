@@ -4,9 +4,9 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	"rehearse.dev/rehearse/harness/api/v1alpha1"
+	"rehearse.dev/rehearse/harness/cluster/providers"
 	"rehearse.dev/rehearse/harness/evidence"
 	"rehearse.dev/rehearse/harness/fault"
 	"rehearse.dev/rehearse/harness/plan"
@@ -16,13 +16,17 @@ import (
 
 // Prepare renders the charts of all plans before any cluster boots. It decides which of them need a cluster of their
 // own, and refuses charts that do not render, all at once; its error is then of type scenario.Mistakes. cacheDir holds
-// charts that are downloaded; kubeVersion is what charts are told, for example v1.36.3.
-func Prepare(ctx context.Context, plans []plan.Plan, cacheDir, kubeVersion string) ([]plan.Plan, error) {
+// charts that are downloaded. Charts are told the Kubernetes version of their cluster's provider.
+func Prepare(ctx context.Context, plans []plan.Plan, cacheDir string) ([]plan.Plan, error) {
 	var mistakes scenario.Mistakes
 	out := make([]plan.Plan, len(plans))
 	for i, p := range plans {
 		charts := release.Charts{BaseDir: p.Dir, CacheDir: cacheDir}
 		scoped := wide(p.Scenario.Spec.Faults)
+		kubeVersion, err := kubeVersionFor(p.Needs)
+		if err != nil {
+			return nil, err
+		}
 		for _, source := range sources(p) {
 			rendered, err := charts.Render(ctx, p.Scenario.Spec.Release, source.chart, kubeVersion)
 			if ctx.Err() != nil {
@@ -47,6 +51,15 @@ func Prepare(ctx context.Context, plans []plan.Plan, cacheDir, kubeVersion strin
 		return nil, mistakes
 	}
 	return out, nil
+}
+
+// kubeVersionFor is the Kubernetes version that a cluster of these needs is going to have.
+func kubeVersionFor(needs plan.Needs) (string, error) {
+	provider, err := providers.Registry().Lookup(needs.Provider)
+	if err != nil {
+		return "", err
+	}
+	return provider.Code.KubeVersion()
 }
 
 func names(refs []evidence.Ref) []string {
@@ -131,10 +144,10 @@ func sources(p plan.Plan) []source {
 	return all
 }
 
-// namespaceOf makes the name of a variant's namespace: at most 63 characters, and unique on the cluster by the run's ID
+// namespaceOf makes the name of a variant's namespace: at most 63 characters, and unique on the cluster by the run's token
 // and the variant's number.
-func namespaceOf(p plan.Plan, runID string, number int) string {
+func namespaceOf(p plan.Plan, token string, number int) string {
 	name := p.Scenario.Metadata.Name
-	suffix := fmt.Sprintf("-%s-%d", runID[strings.LastIndex(runID, "-")+1:], number)
+	suffix := fmt.Sprintf("-%s-%d", token, number)
 	return "rh-" + name[:min(len(name), 60-len(suffix))] + suffix
 }

@@ -67,7 +67,7 @@ func TestPrepareTellsAllMistakes(t *testing.T) {
 `,
 		"b": "  release: {name: r, chart: tiny}\n  steps:\n  - {name: v1, install: {values: {broken: 1}}}\n",
 	}, nil)
-	_, err := Prepare(t.Context(), plans, t.TempDir(), kubeVersion)
+	_, err := Prepare(t.Context(), plans, t.TempDir())
 	var mistakes scenario.Mistakes
 	if !errors.As(err, &mistakes) {
 		t.Fatalf("Prepare returned %v", err)
@@ -91,7 +91,7 @@ func TestPrepareStops(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	plans := compile(t, map[string]string{"s": "  release: {name: r, chart: tiny}\n  steps: [{name: v1, install: {}}]\n"}, nil)
 	cancel()
-	if _, err := Prepare(ctx, plans, t.TempDir(), kubeVersion); !errors.Is(err, context.Canceled) {
+	if _, err := Prepare(ctx, plans, t.TempDir()); !errors.Is(err, context.Canceled) {
 		t.Errorf("Prepare returned %v", err)
 	}
 }
@@ -118,17 +118,17 @@ func TestNamespaceOf(t *testing.T) {
 	t.Parallel()
 	seen := map[string]string{}
 	for _, name := range []string{"a", "clean-rollback", strings.Repeat("a", 40), strings.Repeat("a", 29) + "-" + strings.Repeat("b", 10)} {
-		for _, id := range []string{"20260314-101502-k3x9ab", "20260314-101502-k3x9ac", "plain"} {
+		for _, token := range []string{"k3x9ab", "k3x9ac", "plain"} {
 			for _, number := range []int{1, 2, 256} {
 				p := plan.Plan{Scenario: v1alpha1.Scenario{Metadata: v1alpha1.Metadata{Name: name}}}
-				got := namespaceOf(p, id, number)
+				got := namespaceOf(p, token, number)
 				if wrong := validation.IsDNS1123Label(got); wrong != nil {
 					t.Errorf("%q: %v", got, wrong)
 				}
 				if first, taken := seen[got]; taken {
-					t.Errorf("%q stands for %s of run %s and for %s", got, name, id, first)
+					t.Errorf("%q stands for %s of run %s and for %s", got, name, token, first)
 				}
-				seen[got] = name + " of run " + id
+				seen[got] = name + " of run " + token
 			}
 		}
 	}

@@ -2,8 +2,10 @@ package runner
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,8 +26,8 @@ type Config struct {
 	ID string
 	// Dir is the run's folder; each variant has a folder of its own below it.
 	Dir string
-	// Provider boots clusters.
-	Provider cluster.Provider
+	// Providers says who boots a cluster of these needs.
+	Providers Providers
 	// Attached is a cluster that outlives the run, to be used instead of a shared one; nil boots one.
 	Attached cluster.Cluster
 	// Journal notes what is made on an attached cluster before it is made.
@@ -48,9 +50,18 @@ type Config struct {
 	Seed int64
 }
 
+// Providers chooses the provider of a cluster of these needs.
+type Providers func(plan.Needs) (cluster.Provider, error)
+
+// Always is the choice of one provider, whatever is needed.
+func Always(p cluster.Provider) Providers {
+	return func(plan.Needs) (cluster.Provider, error) { return p, nil }
+}
+
 // run is one invocation under way.
 type run struct {
 	cfg      Config
+	token    string // tells its namespaces from those of other runs on the same cluster, whatever they are called
 	pool     *pool
 	redactor *evidence.Redactor
 	stop     atomic.Bool // set once FailFast forbids further variants
@@ -81,7 +92,7 @@ func Run(ctx context.Context, cfg Config, plans []plan.Plan) (verdict.Run, error
 	}
 	everyone := progress.For(cfg.Progress, "")
 	everyone.Started(len(plans))
-	r := &run{cfg: cfg, redactor: redactor, pool: newPool(cfg.Provider, cfg.Attached, everyone.WaitingFor)}
+	r := &run{cfg: cfg, token: strings.ToLower(rand.Text()[:6]), redactor: redactor, pool: newPool(cfg.Providers, cfg.Attached, everyone.WaitingFor)}
 	out.Variants = r.variants(ctx, plans)
 	interrupted := ctx.Err() != nil
 	lingered := r.linger(ctx)
@@ -126,6 +137,9 @@ func (r *run) one(ctx context.Context, j job) verdict.Variant {
 		return skipped(j, "the run was interrupted before its turn")
 	case r.cfg.FailFast && r.stop.Load():
 		return skipped(j, "an earlier scenario did not pass, and --fail-fast was given")
+	}
+	if reason := j.plan.NotHere(); reason != "" {
+		return skipped(j, "not on "+j.plan.Needs.Provider+": "+reason)
 	}
 	j.tell.Started(len(j.plan.Steps) + len(j.plan.Finally))
 	out := r.variant(ctx, j)

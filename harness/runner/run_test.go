@@ -81,7 +81,7 @@ func TestParallel(t *testing.T) {
 	})
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	out := perform(t, ctx, Config{Provider: boot, Parallel: parallel}, several(t, variants, "cluster"))
+	out := perform(t, ctx, Config{Providers: Always(boot), Parallel: parallel}, several(t, variants, "cluster"))
 	if most != parallel {
 		t.Errorf("%d variants ran at once, want %d", most, parallel)
 	}
@@ -106,7 +106,7 @@ func TestNoCluster(t *testing.T) {
 				booted++
 				return nil, errNoCluster
 			})
-			out := perform(t, t.Context(), Config{Provider: boot, Parallel: 1}, several(t, 3, isolation))
+			out := perform(t, t.Context(), Config{Providers: Always(boot), Parallel: 1}, several(t, 3, isolation))
 			if booted != boots {
 				t.Errorf("tried to boot %d clusters, want %d", booted, boots)
 			}
@@ -132,7 +132,7 @@ func TestFailFast(t *testing.T) {
 		{false, []string{"s1 errored", "s2 errored", "s3 errored"}},
 		{true, []string{"s1 errored", "s2 skipped", "s3 skipped"}},
 	} {
-		out := perform(t, t.Context(), Config{Provider: fails, Parallel: 1, FailFast: test.failFast}, several(t, 3, "cluster"))
+		out := perform(t, t.Context(), Config{Providers: Always(fails), Parallel: 1, FailFast: test.failFast}, several(t, 3, "cluster"))
 		if diff := cmp.Diff(test.want, statuses(out)); diff != "" {
 			t.Errorf("fail fast %t (-want +got):\n%s", test.failFast, diff)
 		}
@@ -151,7 +151,7 @@ func TestInterrupted(t *testing.T) {
 		return nil, ctx.Err()
 	})
 	lingered := false
-	cfg := Config{Provider: boot, Parallel: 1, Keep: true, Linger: func(context.Context, []Kept) { lingered = true }}
+	cfg := Config{Providers: Always(boot), Parallel: 1, Keep: true, Linger: func(context.Context, []Kept) { lingered = true }}
 	out := perform(t, ctx, cfg, several(t, 3, "cluster"))
 	if diff := cmp.Diff([]string{"s1 errored", "s2 skipped", "s3 skipped"}, statuses(out)); diff != "" {
 		t.Errorf("outcomes (-want +got):\n%s", diff)

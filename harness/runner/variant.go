@@ -29,7 +29,7 @@ type job struct {
 func (r *run) newJob(p plan.Plan, number int) job {
 	return job{
 		plan:      p,
-		namespace: namespaceOf(p, r.cfg.ID, number),
+		namespace: namespaceOf(p, r.token, number),
 		dir:       folderOf(p),
 		tell:      progress.For(r.cfg.Progress, p.ID()),
 	}
@@ -89,7 +89,7 @@ func Judge(dir string, p plan.Plan) (verdict.Variant, error) {
 func describe(p plan.Plan) verdict.Variant {
 	return verdict.Variant{
 		Scenario: p.Scenario.Metadata.Name, Variant: p.Variant, Description: p.Scenario.Spec.Description,
-		File: p.File, Seed: p.Seed, Matrix: p.Matrix,
+		File: p.File, Provider: p.Needs.Provider, Seed: p.Seed, Matrix: p.Matrix,
 	}
 }
 

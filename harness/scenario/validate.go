@@ -65,6 +65,31 @@ func (v *validator) validate() {
 	v.breaking(spec)
 	v.matrix(spec.Matrix)
 	v.charts(spec)
+	v.cluster(spec.Cluster)
+}
+
+// cluster checks what is said of providers.
+func (v *validator) cluster(c v1alpha1.Cluster) {
+	var providers []string
+	for _, info := range v.catalog.Providers {
+		providers = append(providers, info.Name)
+	}
+	slices.Sort(providers)
+	for _, name := range slices.Sorted(maps.Keys(c.NotOn)) {
+		path := strictyaml.Join("spec.cluster.notOn", name)
+		if err := known("provider", name, providers); err != nil {
+			v.report(path, "%s", err)
+		}
+		if strings.TrimSpace(c.NotOn[name]) == "" {
+			v.report(path, "gives no reason; say what differs there")
+		}
+	}
+	if _, skipped := c.NotOn[c.Provider]; skipped && c.Provider != "" {
+		v.report("spec.cluster.provider", "is %s, on which notOn skips the scenario; keep one of them", c.Provider)
+	}
+	if c.Kind != nil && c.Kind.Config != nil && c.Kind.ConfigFile != "" {
+		v.report("spec.cluster.kind.configFile", "stands beside config; keep one of them")
+	}
 }
 
 // formats checks the texts whose fields have a format.

@@ -18,16 +18,19 @@ type topic struct {
 	typ     reflect.Type
 	// kind is the registry whose entries it can hold; empty if none.
 	kind string
+	// block is set if it is an object of the spec rather than an item of a list; it then names its entry instead of holding it.
+	block bool
 }
 
 // topics are in the order in which a scenario is written.
 func topics() []topic {
 	return []topic{
-		{"scenario", "One file: what to install, what to do to it, and what must hold afterwards.", reflect.TypeFor[v1alpha1.Scenario](), ""},
-		{"step", "One operation and the outcome it must have.", reflect.TypeFor[v1alpha1.Step](), "operation"},
-		{"actor", "A co-owner that writes to the cluster beside Helm.", reflect.TypeFor[v1alpha1.Actor](), "actor"},
-		{"fault", "Something that breaks on purpose, and is mended again.", reflect.TypeFor[v1alpha1.Fault](), "fault"},
-		{"assert", "One thing that must hold, judged from the evidence.", reflect.TypeFor[v1alpha1.Assertion](), "assertion"},
+		{"scenario", "One file: what to install, what to do to it, and what must hold afterwards.", reflect.TypeFor[v1alpha1.Scenario](), "", false},
+		{"step", "One operation and the outcome it must have.", reflect.TypeFor[v1alpha1.Step](), "operation", false},
+		{"actor", "A co-owner that writes to the cluster beside Helm.", reflect.TypeFor[v1alpha1.Actor](), "actor", false},
+		{"fault", "Something that breaks on purpose, and is mended again.", reflect.TypeFor[v1alpha1.Fault](), "fault", false},
+		{"assert", "One thing that must hold, judged from the evidence.", reflect.TypeFor[v1alpha1.Assertion](), "assertion", false},
+		{"provider", "Who makes the cluster, and its settings there.", reflect.TypeFor[v1alpha1.Cluster](), "provider", true},
 	}
 }
 
@@ -110,7 +113,11 @@ func (p *printer) entry(t topic, info registry.Info) string {
 	p.fields(1, fields.Of(reflect.TypeOf(info.NewSpec()).Elem()), info.Name)
 	p.line(0, "")
 	p.line(0, "example")
-	for _, text := range strings.Split(ListItem(info.Example), "\n") {
+	example := ListItem(info.Example)
+	if t.block {
+		example = strings.TrimSpace(info.Example)
+	}
+	for _, text := range strings.Split(example, "\n") {
 		p.line(1, "%s", text)
 	}
 	return p.String()

@@ -45,12 +45,14 @@ type Verdict struct {
 
 // Variant is the outcome of one variant of a scenario.
 type Variant struct {
-	Scenario    string            `json:"scenario"`
-	Variant     string            `json:"variant,omitempty"`
-	Description string            `json:"description,omitempty"`
-	File        string            `json:"file"`
-	Seed        int64             `json:"seed"`
-	Matrix      map[string]string `json:"matrix,omitempty"`
+	Scenario    string `json:"scenario"`
+	Variant     string `json:"variant,omitempty"`
+	Description string `json:"description,omitempty"`
+	File        string `json:"file"`
+	// Provider made its cluster; empty in a run of a version that did not note it.
+	Provider string            `json:"provider,omitempty"`
+	Seed     int64             `json:"seed"`
+	Matrix   map[string]string `json:"matrix,omitempty"`
 	// Dir is the bundle's folder, relative to the run's.
 	Dir      string        `json:"dir"`
 	Started  time.Time     `json:"started"`

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"rehearse.dev/rehearse/harness/cluster"
+	"rehearse.dev/rehearse/harness/cluster/internal/lifeline"
 )
 
 // BenchmarkBoot boots, in turns, nothing but etcd and kube-apiserver until /readyz, and a whole cluster until three nodes
@@ -61,11 +62,11 @@ func bootBare(b *testing.B, path string) time.Duration {
 		b.Fatal(err)
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	line, err := newLifeline()
+	line, err := lifeline.New()
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer line.close()
+	defer line.Close()
 	creds, err := newCredentials(dir)
 	if err != nil {
 		b.Fatal(err)

@@ -17,6 +17,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"rehearse.dev/rehearse/harness/cluster"
+	"rehearse.dev/rehearse/harness/cluster/internal/lifeline"
 	"rehearse.dev/rehearse/harness/cluster/journal"
 )
 
@@ -40,7 +41,7 @@ func (c *Cluster) boot(ctx context.Context, spec cluster.Spec, freePort func() (
 	spec.Progress("starting etcd and kube-apiserver")
 	err := makeDirs(c.dir)
 	if err == nil {
-		c.line, err = newLifeline()
+		c.line, err = lifeline.New()
 	}
 	if err == nil {
 		err = c.start(etcd, etcdArgs())

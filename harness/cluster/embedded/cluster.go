@@ -11,6 +11,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"rehearse.dev/rehearse/harness/cluster"
+	"rehearse.dev/rehearse/harness/cluster/internal/lifeline"
 	"rehearse.dev/rehearse/harness/cluster/journal"
 )
 
@@ -23,7 +24,7 @@ type Cluster struct {
 	config  *rest.Config
 	entry   *journal.Entry
 
-	line         lifeline
+	line         lifeline.Line
 	processes    []*process
 	stopKubelets context.CancelFunc
 	kubeletLog   *os.File
@@ -137,7 +138,7 @@ func (c *Cluster) stop(ctx context.Context) error {
 	if c.stopKubelets != nil {
 		c.stopKubelets()
 	}
-	c.line.close()
+	c.line.Close()
 	if err := c.stopProcesses(ctx); err != nil {
 		return err
 	}

@@ -165,7 +165,7 @@ func (p *Provider) reclaim(ctx context.Context, info Info) error {
 	if err != nil {
 		return err
 	}
-	report, err := j.Collect(ctx, []journal.Undo{Undo()}, journal.CollectOptions{Only: func(r journal.Record) bool {
+	report, err := j.Collect(ctx, []journal.Undo{{Kind: journal.KindCluster, Remove: Undo}}, journal.CollectOptions{Only: func(r journal.Record) bool {
 		return isOurs(r) && r.ID == info.Name && r.Owner == info.owner
 	}})
 	for _, failed := range report.Failed {

@@ -34,7 +34,7 @@ func pids(t *testing.T, p *Provider, name string) map[string]int {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := j.Get(JournalKind, name)
+	r, err := j.Get(journal.KindCluster, name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,14 +134,14 @@ func TestKilled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	report, err := j.Collect(t.Context(), []journal.Undo{Undo()}, journal.CollectOptions{DryRun: true})
+	report, err := j.Collect(t.Context(), []journal.Undo{{Kind: journal.KindCluster, Remove: Undo}}, journal.CollectOptions{DryRun: true})
 	if err != nil || len(report.Removed) != 1 {
 		t.Errorf("dry run: %+v, %v", report, err)
 	}
 	if _, err := os.Stat(info.Dir); err != nil {
 		t.Errorf("a dry run removes: %v", err)
 	}
-	report, err = j.Collect(t.Context(), []journal.Undo{Undo()}, journal.CollectOptions{})
+	report, err = j.Collect(t.Context(), []journal.Undo{{Kind: journal.KindCluster, Remove: Undo}}, journal.CollectOptions{})
 	if err != nil || len(report.Removed) != 1 || len(report.Failed) != 0 {
 		t.Errorf("gc: %+v, %v", report, err)
 	}

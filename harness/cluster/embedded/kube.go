@@ -3,31 +3,23 @@ package embedded
 import (
 	"context"
 	_ "embed"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
+	"strings"
 
-	"rehearse.dev/rehearse/harness/cluster/embedded/internal/kubearchive"
-	"rehearse.dev/rehearse/harness/cluster/internal/filelock"
-	"rehearse.dev/rehearse/harness/cluster/journal"
+	"rehearse.dev/rehearse/harness/cluster/internal/gobuild"
 )
 
-//go:generate go run ./internal/kubearchive/gen ../../../cmd/kube kube.txtar
+//go:generate go run ../internal/gobuild/pack ../../../cmd/kube kube.txtar
 
 // kubeSources are the sources of the kube binary.
 //
 //go:embed kube.txtar
 var kubeSources []byte
 
-const (
-	// EnvKubeBinary names a kube binary to use instead of building one.
-	EnvKubeBinary = "REHEARSE_KUBE_BIN"
-	// EnvCacheDir overrides where the kube binary is kept once it is built.
-	EnvCacheDir = "REHEARSE_CACHE_DIR"
-)
+// EnvKubeBinary names a kube binary to use instead of building one.
+const EnvKubeBinary = "REHEARSE_KUBE_BIN"
 
 // EnsureKube returns the path of the kube binary: what REHEARSE_KUBE_BIN names or, without it, the one in the cache,
 // which is built first if it is not there. That takes minutes; progress receives a line every few seconds.
@@ -39,19 +31,16 @@ func ensureKube(ctx context.Context, stateRoot string, progress func(string)) (s
 	if path := os.Getenv(EnvKubeBinary); path != "" {
 		return checkBinary(path, EnvKubeBinary)
 	}
-	cache, err := cacheRoot()
+	program, err := Kube()
 	if err != nil {
 		return "", err
 	}
-	j, err := journal.Open(stateRoot)
+	builder, err := gobuild.New(stateRoot, progress)
 	if err != nil {
 		return "", err
 	}
-	if progress == nil {
-		progress = func(string) {}
-	}
-	b := builder{sources: kubeSources, cache: cache, journal: j, goCommand: "go", progress: progress}
-	return b.ensure(ctx)
+	dir, err := builder.Ensure(ctx, program)
+	return filepath.Join(dir, "kube"), err
 }
 
 // checkBinary returns the absolute path if a program is there.
@@ -66,82 +55,31 @@ func checkBinary(path, what string) (string, error) {
 	return filepath.Abs(path)
 }
 
-func cacheRoot() (string, error) {
-	if root := os.Getenv(EnvCacheDir); root != "" {
-		return filepath.Abs(root)
-	}
-	cache, err := os.UserCacheDir()
+// KubeVersion is the version of the control plane that is built here, for example v1.36.3. A binary that
+// REHEARSE_KUBE_BIN names may be of another one: Cluster.Version tells that.
+func KubeVersion() (string, error) { return gobuild.RequiredVersion(kubeSources, "k8s.io/kubernetes") }
+
+// Kube is the kube binary as a program to be built. Build tags may be added to make more of it than a control plane.
+func Kube() (gobuild.Program, error) {
+	version, err := KubeVersion()
 	if err != nil {
-		return "", fmt.Errorf("find a folder for the kube binary: %w (set %s)", err, EnvCacheDir)
+		return gobuild.Program{}, err
 	}
-	return filepath.Join(cache, "rehearse"), nil
+	return gobuild.Program{
+		Name:    "kube",
+		What:    "the control plane, Kubernetes " + version,
+		Version: version,
+		Sources: kubeSources,
+		LDFlags: ldflags(version),
+		Expect:  "once for this version; 6 to 9 minutes on 2 cores and some 4 GB of Go's build cache if nothing of it was compiled before",
+		Else:    "build cmd/kube elsewhere for this platform and set " + EnvKubeBinary + " to the binary",
+	}, nil
 }
 
-// builder builds the kube binary into a cache.
-type builder struct {
-	sources   []byte
-	cache     string
-	journal   *journal.Journal
-	goCommand string
-	progress  func(string)
-}
-
-// ensure returns the cached binary, after building it if need be. One process of this machine builds at a time.
-func (b *builder) ensure(ctx context.Context) (string, error) {
-	version, err := kubearchive.Version(b.sources)
-	if err != nil {
-		return "", err
-	}
-	key := fmt.Sprintf("%s-%s-%s-%s", version, kubearchive.Hash(b.sources), runtime.GOOS, runtime.GOARCH)
-	dir := filepath.Join(b.cache, "kube", key)
-	path := filepath.Join(dir, "kube")
-	if found, err := b.cached(path); found || err != nil {
-		return path, err
-	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return "", fmt.Errorf("build kube: %w (set %s to a folder that can be written)", err, EnvCacheDir)
-	}
-	unlock, err := filelock.Lock(ctx, dir+".lock", func() {
-		b.progress("kube: another process is building the control plane; waiting for it")
-	})
-	if err != nil {
-		return "", fmt.Errorf("build kube: %w", err)
-	}
-	defer unlock()
-	if found, err := b.cached(path); found || err != nil {
-		return path, err
-	}
-	if err := b.inTempDir(func(tmp string) error { return b.build(ctx, tmp, version, path) }); err != nil {
-		return "", explainBuild(err)
-	}
-	return path, nil
-}
-
-func (b *builder) cached(path string) (bool, error) {
-	_, err := os.Stat(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	return err == nil, err
-}
-
-// inTempDir calls do with a journaled folder beside the cache's entries, so that what is built there can be renamed.
-func (b *builder) inTempDir(do func(dir string) error) (err error) {
-	id := journal.DirPrefix + "build-" + randomHex(6)
-	tmp := filepath.Join(b.cache, "kube", id)
-	entry, err := b.journal.Begin(journal.KindDir, id, map[string]string{journal.DataPath: tmp})
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if removeErr := os.RemoveAll(tmp); removeErr != nil {
-			err = errors.Join(err, removeErr)
-			return
-		}
-		err = errors.Join(err, entry.Done())
-	}()
-	if err := os.Mkdir(tmp, 0o700); err != nil {
-		return err
-	}
-	return do(tmp)
+// ldflags strip the binary and stamp the version, which kubeVersion constraints of charts are checked against.
+func ldflags(version string) string {
+	major, rest, _ := strings.Cut(strings.TrimPrefix(version, "v"), ".")
+	minor, _, _ := strings.Cut(rest, ".")
+	const pkg = "k8s.io/component-base/version."
+	return fmt.Sprintf("-s -w -X %sgitVersion=%s -X %sgitMajor=%s -X %sgitMinor=%s", pkg, version, pkg, major, pkg, minor)
 }

@@ -41,7 +41,7 @@ func TestMain(m *testing.M) {
 }
 
 // help plays a helper: "keep STATE-ROOT NAME" keeps a cluster, "abandon STATE-ROOT NAME DIR" leaves a record of one and its
-// folder, "dial SOCKET" connects to a socket, and "build STATE-ROOT CACHE GO" builds kube with a go command.
+// folder, and "dial SOCKET" connects to a socket.
 func help(args []string) error {
 	switch args[0] {
 	case "keep":
@@ -53,7 +53,7 @@ func help(args []string) error {
 		if err != nil {
 			return err
 		}
-		_, err = j.Begin(JournalKind, args[2], map[string]string{dataProvider: providerName, dataDir: args[3], dataNodes: "1"})
+		_, err = j.Begin(journal.KindCluster, args[2], map[string]string{journal.DataProvider: providerName, dataDir: args[3], dataNodes: "1"})
 		return errors.Join(err, os.Mkdir(args[3], 0o700))
 	case "dial":
 		conn, err := net.Dial("unix", args[1])
@@ -61,14 +61,6 @@ func help(args []string) error {
 			return err
 		}
 		return conn.Close()
-	case "build":
-		j, err := journal.Open(args[1])
-		if err != nil {
-			return err
-		}
-		b := builder{sources: []byte(fakeSources), cache: args[2], journal: j, goCommand: args[3], progress: func(string) {}}
-		_, err = b.ensure(context.Background())
-		return err
 	}
 	return fmt.Errorf("no helper %q", args)
 }

@@ -11,27 +11,9 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+
+	"rehearse.dev/rehearse/harness/cluster/internal/lifeline"
 )
-
-// lifelineEnv tells a component which inherited descriptor to watch; cmd/kube ends when it closes.
-const lifelineEnv = "REHEARSE_LIFELINE_FD"
-
-// lifelineFD is the number that the first of exec.Cmd's ExtraFiles gets in the child.
-const lifelineFD = "3"
-
-// lifeline is a pipe whose writing end only this process holds: its children read it and end when it closes, which the
-// operating system does for us if we are killed.
-type lifeline struct{ read, write *os.File }
-
-func newLifeline() (lifeline, error) {
-	r, w, err := os.Pipe()
-	if err != nil {
-		return lifeline{}, fmt.Errorf("make the pipe that components live by: %w", err)
-	}
-	return lifeline{read: r, write: w}, nil
-}
-
-func (l lifeline) close() { _, _ = l.read.Close(), l.write.Close() }
 
 // ComponentError says that a component ended although nobody asked it to.
 type ComponentError struct {
@@ -64,7 +46,7 @@ type process struct {
 
 // startProcess starts a component in dir, in a process group of its own: an interrupt from the terminal is ours to
 // handle, not the components'.
-func startProcess(kube, name string, args []string, dir string, line lifeline) (*process, error) {
+func startProcess(kube, name string, args []string, dir string, line lifeline.Line) (*process, error) {
 	logPath := filepath.Join(logsPath(dir), name+".log")
 	logFile, err := os.OpenFile(logPath, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
@@ -75,9 +57,9 @@ func startProcess(kube, name string, args []string, dir string, line lifeline) (
 	cmd := exec.Command(kube, append([]string{name}, args...)...)
 	cmd.Dir = dir
 	// Nothing but this: a GODEBUG or a proxy of the user's has no business here.
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "TMPDIR=" + dir, lifelineEnv + "=" + lifelineFD}
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "TMPDIR=" + dir, lifeline.Env + "=" + lifeline.FD}
 	cmd.Stdout, cmd.Stderr = logFile, logFile
-	cmd.ExtraFiles = []*os.File{line.read}
+	cmd.ExtraFiles = line.Files()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start %s: %w (is %s a kube binary for this machine? unset %s to have one built)", name, err, kube, EnvKubeBinary)

@@ -112,17 +112,17 @@ func (p *Provider) begin(ctx context.Context, spec cluster.Spec, kube string, mo
 		return nil, err
 	}
 	data := map[string]string{
-		dataProvider: providerName, dataDir: dir, dataState: string(Starting), dataNodes: strconv.Itoa(spec.Nodes),
+		journal.DataProvider: providerName, dataDir: dir, dataState: string(Starting), dataNodes: strconv.Itoa(spec.Nodes),
 	}
 	for _, m := range more {
 		maps.Copy(data, m)
 	}
-	entry, err := j.Begin(JournalKind, spec.Name, data)
+	entry, err := j.Begin(journal.KindCluster, spec.Name, data)
 	if errors.Is(err, journal.ErrExists) {
 		if err := p.makeWay(ctx, spec.Name); err != nil {
 			return nil, err
 		}
-		entry, err = j.Begin(JournalKind, spec.Name, data)
+		entry, err = j.Begin(journal.KindCluster, spec.Name, data)
 	}
 	if err != nil {
 		return nil, err

@@ -11,12 +11,8 @@ import (
 	"rehearse.dev/rehearse/harness/cluster/journal"
 )
 
-// JournalKind is the kind of clusters' journal records.
-const JournalKind = "cluster"
-
 // Keys of such a record's data.
 const (
-	dataProvider   = "provider"
 	dataDir        = "dir"
 	dataKept       = "kept"
 	dataState      = "state"
@@ -90,7 +86,7 @@ func (p *Provider) List() ([]Info, error) {
 }
 
 func isOurs(r journal.Record) bool {
-	return r.Kind == JournalKind && r.Data[dataProvider] == providerName
+	return r.Kind == journal.KindCluster && r.Data[journal.DataProvider] == providerName
 }
 
 func toInfo(r journal.Record) (Info, error) {
@@ -116,26 +112,24 @@ func toInfo(r journal.Record) (Info, error) {
 	return info, nil
 }
 
-// Undo removes embedded clusters that a killed process left.
-func Undo() journal.Undo {
-	return journal.Undo{Kind: JournalKind, Remove: func(ctx context.Context, r journal.Record) error {
-		if !isOurs(r) {
-			return fmt.Errorf("provider %q is not known here", r.Data[dataProvider])
+// Undo removes an embedded cluster that a killed process left.
+func Undo(ctx context.Context, r journal.Record) error {
+	if !isOurs(r) {
+		return fmt.Errorf("%s %s is not an embedded cluster", r.Kind, r.ID)
+	}
+	var errs []error
+	for key, text := range r.Data {
+		if !strings.HasPrefix(key, dataProcess) {
+			continue
 		}
-		var errs []error
-		for key, text := range r.Data {
-			if !strings.HasPrefix(key, dataProcess) {
-				continue
-			}
-			component, err := journal.ParseProcess(text, r.Owner)
-			if err == nil {
-				err = component.End(ctx)
-			}
-			errs = append(errs, err)
+		component, err := journal.ParseProcess(text, r.Owner)
+		if err == nil {
+			err = component.End(ctx)
 		}
-		if err := errors.Join(errs...); err != nil {
-			return err
-		}
-		return journal.RemoveDir(r.Data[dataDir])
-	}}
+		errs = append(errs, err)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	return journal.RemoveDir(r.Data[dataDir])
 }

@@ -15,6 +15,10 @@ const (
 	KindProcess = "process"
 	// KindDir is the folder DataPath, whose name must begin with DirPrefix.
 	KindDir = "dir"
+	// KindCluster is a cluster of the provider that DataProvider names.
+	KindCluster = "cluster"
+	// DataProvider is the key of a cluster's provider.
+	DataProvider = "provider"
 )
 
 // Keys of the data of those kinds.

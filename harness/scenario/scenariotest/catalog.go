@@ -9,7 +9,7 @@ import (
 	"rehearse.dev/rehearse/harness/scenario"
 )
 
-// Catalog lists operations, actors, faults and assertions of every spec type.
+// Catalog lists operations, actors, faults, assertions and providers of every spec type.
 func Catalog() scenario.Catalog {
 	return scenario.Catalog{
 		Operations: []registry.Info{
@@ -50,6 +50,10 @@ func Catalog() scenario.Catalog {
 			info[v1alpha1.RecoveryTime]("recoveryTime", "recoveryTime: {of: back, max: 60s}\n"),
 			info[v1alpha1.ObjectMatch]("object", "object: {object: ConfigMap/extra, absent: true}\n"),
 			info[v1alpha1.Events]("events", "events: {reason: BackOff, max: 0}\n"),
+		},
+		Providers: []registry.Info{
+			info[v1alpha1.EmbeddedCluster]("embedded", "cluster: {provider: embedded}\n"),
+			info[v1alpha1.KindCluster]("kind", "cluster: {provider: kind}\n"),
 		},
 	}
 }

@@ -1,0 +1,84 @@
+package kind
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"rehearse.dev/rehearse/harness/cluster"
+)
+
+// ErrNoNode means that the cluster has no node of that name.
+var ErrNoNode = errors.New("no such node")
+
+var _ cluster.Breakable = (*Cluster)(nil)
+
+// PauseNode freezes all that runs on a node, its kubelet included, until ResumeNode. One that is paused stays so.
+func (c *Cluster) PauseNode(ctx context.Context, node string) error {
+	return c.change(ctx, node, change{verb: "pause", from: "running", to: "paused"})
+}
+
+// ResumeNode lets a paused node go on.
+func (c *Cluster) ResumeNode(ctx context.Context, node string) error {
+	return c.change(ctx, node, change{verb: "unpause", from: "paused", to: "running"})
+}
+
+// KillNode ends a node at once, as a power cut would, until StartNode.
+func (c *Cluster) KillNode(ctx context.Context, node string) error {
+	return c.change(ctx, node, change{verb: "kill", from: "running", to: "exited"})
+}
+
+// StartNode starts a node that was killed. Its pods start anew once its kubelet is there.
+func (c *Cluster) StartNode(ctx context.Context, node string) error {
+	if err := c.change(ctx, node, change{verb: "start", from: "exited", to: "running"}); err != nil {
+		return err
+	}
+	return c.connect(ctx)
+}
+
+// change is a change of a node container's state.
+type change struct{ verb, from, to string }
+
+// change changes a node's state, unless it has been changed already.
+func (c *Cluster) change(ctx context.Context, node string, ch change) error {
+	if !slices.Contains(c.members, node) {
+		return fmt.Errorf("%s a node of kind cluster %s: %w: %q (there are: %s)", ch.verb, c.name, ErrNoNode, node, strings.Join(c.members, ", "))
+	}
+	fail := func(err error) error {
+		return fmt.Errorf("%s node %s of kind cluster %s: %w", ch.verb, node, c.name, err)
+	}
+	state, err := c.engine.run(ctx, "inspect", "--format", "{{.State.Status}}", node)
+	switch {
+	case err != nil:
+		return fail(err)
+	case state == ch.to:
+		return nil
+	case state != ch.from:
+		return fail(fmt.Errorf("it is %s, and must be %s", state, ch.from))
+	}
+	c.expect(node, ch.to != "exited")
+	if _, err := c.engine.run(ctx, ch.verb, node); err != nil {
+		return fail(err)
+	}
+	return nil
+}
+
+// CrashContainer ends a running container of a pod at once; the kubelet will restart it.
+func (c *Cluster) CrashContainer(ctx context.Context, ref cluster.ContainerRef) error {
+	fail := func(err error) error {
+		return fmt.Errorf("crash container %s of pod %s/%s: %w", ref.Container, ref.Namespace, ref.Pod, err)
+	}
+	if !slices.Contains(c.members, ref.Node) {
+		return fail(fmt.Errorf("%w: %q", ErrNoNode, ref.Node))
+	}
+	id, ok := strings.CutPrefix(ref.ID, "containerd://")
+	if !ok || id == "" {
+		return fail(fmt.Errorf("%q is no ID of a containerd container: has it started?", ref.ID))
+	}
+	if _, err := c.engine.run(ctx, "exec", ref.Node, "ctr", "--namespace=k8s.io", "task", "kill", "--signal", "SIGKILL", id); err != nil {
+		return fail(err)
+	}
+	return nil
+}

@@ -1,0 +1,212 @@
+package kind
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+
+	"rehearse.dev/rehearse/harness/cluster"
+)
+
+// site is a cluster of three nodes and its client.
+type site struct {
+	*Cluster
+	client *kubernetes.Clientset
+	image  string
+}
+
+// One cluster serves several tests: each boot takes half a minute.
+func TestCluster(t *testing.T) {
+	e := needNodeImage(t)
+	_, root := newJournal(t)
+	home := t.TempDir()
+	t.Setenv("KUBECONFIG", filepath.Join(home, "config"))
+	image := sleepImage(t, e)
+	var phases []string
+	made, err := New(WithStateRoot(root), WithLocalImages(image)).Create(t.Context(), cluster.Spec{
+		Nodes: 3, Progress: func(phase string) { phases = append(phases, phase); t.Log(phase) },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := made.(*Cluster)
+	t.Cleanup(func() { _ = c.Delete(context.Background()) })
+	client, err := kubernetes.NewForConfig(c.RESTConfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := site{c, client, image}
+	for _, want := range []string{"node image " + OwnImage, "preparing nodes", "starting control-plane", "joining worker nodes", "loading images"} {
+		if !slices.ContainsFunc(phases, func(p string) bool { return strings.HasPrefix(p, want) }) {
+			t.Errorf("no phase %q in %q", want, phases)
+		}
+	}
+	if entries, err := os.ReadDir(home); err != nil || len(entries) > 0 {
+		t.Errorf("the user's kubeconfig was touched: %v, %v", entries, err)
+	}
+	if c.Version() != KubeVersion {
+		t.Errorf("version %s", c.Version())
+	}
+	t.Run("pods run on every node", s.testPods)
+	t.Run("a container crashes and comes back", s.testCrash)
+	t.Run("a paused node", s.testPause)
+	t.Run("a killed node", s.testKill)
+	t.Run("unknown nodes", s.testUnknown)
+	t.Run("logs", s.testLogs)
+	if err := c.Cause(); err != nil {
+		t.Errorf("it died of what was done to it: %v", err)
+	}
+	volumes := volumesOf(t, e, c.Name())
+	for range 2 {
+		if err := c.Delete(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	checkNothingLeft(t, e, leftovers{root: root, name: c.Name(), volumes: volumes})
+}
+
+// pod makes a pod on a node and waits until it runs.
+func (s site) pod(t *testing.T, name, node string) *corev1.Pod {
+	t.Helper()
+	pods := s.client.CoreV1().Pods(metav1.NamespaceDefault)
+	_, err := pods.Create(t.Context(), &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Name: name},
+		Spec: corev1.PodSpec{
+			NodeSelector: map[string]string{corev1.LabelHostname: node},
+			Containers:   []corev1.Container{{Name: "main", Image: s.image, ImagePullPolicy: corev1.PullNever}},
+		},
+	}, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.await(t, name, podReady)
+}
+
+// await waits until a pod is as wanted.
+func (s site) await(t *testing.T, name string, holds func(*corev1.Pod) bool) *corev1.Pod {
+	t.Helper()
+	var pod *corev1.Pod
+	eventually(t, "pod "+name+" is as wanted", func() bool {
+		var err error
+		pod, err = s.client.CoreV1().Pods(metav1.NamespaceDefault).Get(t.Context(), name, metav1.GetOptions{})
+		return err == nil && holds(pod)
+	})
+	return pod
+}
+
+// Three nodes are three nodes that take pods, the control plane's included, and each has the image.
+func (s site) testPods(t *testing.T) {
+	addresses := map[string]bool{}
+	for _, node := range s.Nodes() {
+		pod := s.pod(t, "on-"+node, node)
+		addresses[pod.Status.PodIP] = true
+		for _, toleration := range pod.Spec.Tolerations {
+			if *toleration.TolerationSeconds != 5 {
+				t.Errorf("a default toleration: %+v", toleration)
+			}
+		}
+	}
+	if len(addresses) != 3 {
+		t.Errorf("addresses: %v", addresses)
+	}
+}
+
+func (s site) testCrash(t *testing.T) {
+	node := s.Nodes()[1]
+	pod := s.pod(t, "crashes", node)
+	ref := cluster.ContainerRef{
+		Namespace: pod.Namespace, Pod: pod.Name, Container: "main", Node: node, ID: pod.Status.ContainerStatuses[0].ContainerID,
+	}
+	if err := s.CrashContainer(t.Context(), ref); err != nil {
+		t.Fatal(err)
+	}
+	s.await(t, pod.Name, func(p *corev1.Pod) bool {
+		status := p.Status.ContainerStatuses[0]
+		return status.RestartCount == 1 && status.LastTerminationState.Terminated != nil && status.LastTerminationState.Terminated.ExitCode == 137
+	})
+	ref.ID = ""
+	if err := s.CrashContainer(t.Context(), ref); err == nil {
+		t.Error("a container without ID was crashed")
+	}
+}
+
+// awaitNode waits until a node is Ready or not, and returns how long that took.
+func (s site) awaitNode(t *testing.T, name string, ready bool) time.Duration {
+	t.Helper()
+	began := time.Now()
+	eventually(t, "node "+name+" changes", func() bool {
+		node, err := s.client.CoreV1().Nodes().Get(t.Context(), name, metav1.GetOptions{})
+		return err == nil && nodeReady(node) == ready
+	})
+	took := time.Since(began)
+	t.Logf("node %s Ready: %v after %s", name, ready, took.Round(100*time.Millisecond))
+	return took
+}
+
+func (s site) testPause(t *testing.T) {
+	node := s.Nodes()[2]
+	pod := s.pod(t, "paused", node)
+	for range 2 {
+		if err := s.PauseNode(t.Context(), node); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if took := s.awaitNode(t, node, false); took > 20*time.Second {
+		t.Errorf("missed only after %s", took)
+	}
+	s.await(t, pod.Name, func(p *corev1.Pod) bool { return p.DeletionTimestamp != nil })
+	for range 2 {
+		if err := s.ResumeNode(t.Context(), node); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.awaitNode(t, node, true)
+}
+
+func (s site) testKill(t *testing.T) {
+	node := s.Nodes()[2]
+	for range 2 {
+		if err := s.KillNode(t.Context(), node); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.awaitNode(t, node, false)
+	if err := s.PauseNode(t.Context(), node); err == nil || !strings.Contains(err.Error(), "exited") {
+		t.Errorf("a dead node was paused: %v", err)
+	}
+	if err := s.StartNode(t.Context(), node); err != nil {
+		t.Fatal(err)
+	}
+	s.awaitNode(t, node, true)
+	s.pod(t, "after-the-start", node)
+}
+
+func (s site) testUnknown(t *testing.T) {
+	if err := s.PauseNode(t.Context(), "other"); !errors.Is(err, ErrNoNode) || !strings.Contains(err.Error(), s.Nodes()[0]) {
+		t.Errorf("error: %v", err)
+	}
+	if err := s.CrashContainer(t.Context(), cluster.ContainerRef{Node: "other"}); !errors.Is(err, ErrNoNode) {
+		t.Errorf("error: %v", err)
+	}
+}
+
+func (s site) testLogs(t *testing.T) {
+	dir := t.TempDir()
+	if err := s.CollectLogs(t.Context(), dir); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"kind.log", s.Nodes()[0] + "/kubelet.log", s.Nodes()[2] + "/containerd.log"} {
+		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.Size() == 0 {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

@@ -1,0 +1,90 @@
+package kind
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"sync"
+
+	"rehearse.dev/rehearse/harness/cluster"
+)
+
+var _ cluster.Mortal = (*Cluster)(nil)
+
+// deaths notices when a node ends that nobody asked to end.
+type deaths struct {
+	// died is closed then; cause, valid from then on, says which.
+	died  chan struct{}
+	cause error
+	once  sync.Once
+
+	mu sync.Mutex
+	// broken are the nodes that were killed on purpose.
+	broken map[string]bool
+
+	stop    context.CancelFunc
+	watcher sync.WaitGroup
+}
+
+// Died is closed when a node ends that nobody asked to end. Cause then says which.
+func (c *Cluster) Died() <-chan struct{} { return c.died }
+
+// Cause is why the cluster died; nil while it lives.
+func (c *Cluster) Cause() error {
+	select {
+	case <-c.died:
+		return c.cause
+	default:
+		return nil
+	}
+}
+
+// expect notes whether a node is to run from now on: its end is then no surprise.
+func (d *deaths) expect(node string, running bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.broken[node] = !running
+}
+
+func (d *deaths) expected(node string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.broken[node]
+}
+
+// watch reads the engine's events until the cluster is deleted. If this process is killed, the command that prints them
+// ends with the next one, as there is nobody to read it: at the latest when the nodes are collected.
+func (c *Cluster) watch(ctx context.Context) error {
+	lifetime, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	cmd := c.engine.command(lifetime, "events", "--filter", "label="+clusterLabel+"="+c.name, "--filter", "event=die",
+		"--format", "{{.Actor.Attributes.name}}")
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		cancel()
+		return fmt.Errorf("watch the nodes: %w", err)
+	}
+	c.stop = cancel
+	c.watcher.Go(func() {
+		for lines := bufio.NewScanner(out); lines.Scan(); {
+			if node := lines.Text(); lifetime.Err() == nil && !c.expected(node) {
+				c.once.Do(func() {
+					c.cause = fmt.Errorf("node %s ended although nobody asked it to", node)
+					close(c.died)
+				})
+			}
+		}
+		_ = cmd.Wait() // killed, as a rule
+	})
+	return nil
+}
+
+// stopWatching ends it: from now on nodes end because we want them to.
+func (d *deaths) stopWatching() {
+	if d.stop != nil {
+		d.stop()
+	}
+	d.watcher.Wait()
+}

@@ -1,0 +1,71 @@
+package kind
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"sigs.k8s.io/kind/pkg/apis/config/defaults"
+)
+
+// KubeVersion is the Kubernetes version of the node image that rehearse kind-image build makes.
+const KubeVersion = "v1.36.3"
+
+// OwnImage is the node image that rehearse kind-image build makes. It is preferred where the engine has it.
+const OwnImage = ownRepository + ":" + KubeVersion
+
+// ownRepository is where no registry is asked for: images of that name are made here.
+const ownRepository = "rehearse.dev/node"
+
+// recipeLabel is on every node image that rehearse kind-image build makes, whatever its name.
+const recipeLabel = "rehearse.dev/recipe"
+
+// nodeImage is an image that nodes can run.
+type nodeImage struct {
+	name string
+	// ours is set if rehearse kind-image build made it.
+	ours bool
+}
+
+// defaultImage is OwnImage if the engine has it, else the one that kind names.
+func (e engine) defaultImage(ctx context.Context) (nodeImage, error) {
+	labels, present := e.imageLabels(ctx, OwnImage)
+	if err := ctx.Err(); err != nil {
+		return nodeImage{}, fmt.Errorf("look for node image %s: %w", OwnImage, context.Cause(ctx))
+	}
+	if present {
+		return nodeImage{name: OwnImage, ours: labels[recipeLabel] != ""}, nil
+	}
+	return nodeImage{name: defaults.Image}, nil
+}
+
+// ensureImage pulls an image that the engine does not have, here and not in kind, where it could not be interrupted.
+func (e engine) ensureImage(ctx context.Context, name string, progress func(string)) (nodeImage, error) {
+	labels, present := e.imageLabels(ctx, name)
+	if present {
+		return nodeImage{name: name, ours: labels[recipeLabel] != ""}, nil
+	}
+	if strings.HasPrefix(name, ownRepository+":") {
+		return nodeImage{}, fmt.Errorf("node image %s is not here (rehearse kind-image build makes it)", name)
+	}
+	short, _, _ := strings.Cut(name, "@")
+	progress("pulling node image " + short)
+	if _, err := e.run(ctx, "pull", name); err != nil {
+		return nodeImage{}, fmt.Errorf("pull node image %s: %w (no registry at hand? rehearse kind-image build makes %s without one)", short, err, OwnImage)
+	}
+	labels, _ = e.imageLabels(ctx, name)
+	return nodeImage{name: name, ours: labels[recipeLabel] != ""}, nil
+}
+
+// imageLabels returns the labels of an image that the engine has.
+func (e engine) imageLabels(ctx context.Context, name string) (labels map[string]string, present bool) {
+	out, err := e.run(ctx, "image", "inspect", "--format", "{{json .Config.Labels}}", name)
+	if err != nil {
+		return nil, false
+	}
+	if err := json.Unmarshal([]byte(out), &labels); err != nil {
+		return nil, true // an engine that prints no labels has none of ours
+	}
+	return labels, true
+}

@@ -1,0 +1,107 @@
+package kind
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+	"sigs.k8s.io/kind/pkg/cluster/nodes"
+	"sigs.k8s.io/kind/pkg/cluster/nodeutils"
+	"sigs.k8s.io/kind/pkg/log"
+)
+
+// gather makes or finds the archives of all images that are to be loaded.
+func (p *Provider) gather(ctx context.Context, c *Cluster, progress func(string)) ([]string, error) {
+	var paths []string
+	for _, archives := range p.archives {
+		more, err := archives(ctx, progress)
+		if err != nil {
+			return nil, fmt.Errorf("images for the nodes: %w", err)
+		}
+		paths = append(paths, more...)
+	}
+	if len(p.local) == 0 {
+		return paths, nil
+	}
+	path := filepath.Join(imagesPath(c.dir), "local.tar")
+	if _, err := c.engine.run(ctx, append([]string{"save", "-o", path}, p.local...)...); err != nil {
+		return nil, fmt.Errorf("images for the nodes: %w (is each of %s in %s?)", err, strings.Join(p.local, ", "), c.engine.binary)
+	}
+	return append(paths, path), nil
+}
+
+// load loads the archives into all nodes, one node beside the other.
+func (c *Cluster) load(ctx context.Context, archives <-chan []string, progress func(string)) error {
+	var paths []string
+	select {
+	case paths = <-archives:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	if len(paths) == 0 {
+		return nil
+	}
+	progress(fmt.Sprintf("loading images into the nodes: %s", names(paths)))
+	nodes, err := c.engine.provider(log.NoopLogger{}).ListInternalNodes(c.name)
+	if err != nil {
+		return fmt.Errorf("list the nodes to load images into: %w", err)
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	for _, node := range nodes {
+		group.Go(func() error {
+			for _, path := range paths {
+				if err := loadArchive(ctx, node, path); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	// They may be large, and the nodes have them now.
+	return removeContent(imagesPath(c.dir))
+}
+
+func loadArchive(ctx context.Context, node nodes.Node, path string) error {
+	err := call(ctx, "load", func() error {
+		file, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = file.Close() }()
+		return nodeutils.LoadImageArchive(node, file)
+	})
+	if err != nil {
+		return fmt.Errorf("load images of %s into node %s: %w", path, node, explainCreate(err, ""))
+	}
+	return nil
+}
+
+// names are the files' names, without folders.
+func names(paths []string) string {
+	var all []string
+	for _, path := range paths {
+		all = append(all, filepath.Base(path))
+	}
+	slices.Sort(all)
+	return strings.Join(all, ", ")
+}
+
+func removeContent(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		if err := os.RemoveAll(filepath.Join(dir, entry.Name())); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,58 @@
+package providers
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"sigs.k8s.io/yaml"
+
+	"rehearse.dev/rehearse/harness/api/v1alpha1"
+	"rehearse.dev/rehearse/harness/cluster"
+	"rehearse.dev/rehearse/harness/cluster/kind"
+)
+
+// newKind makes the provider kind of its settings.
+func newKind(_ Options, settings any) (cluster.Provider, error) {
+	s, ok := settings.(*v1alpha1.KindCluster)
+	if !ok {
+		s = &v1alpha1.KindCluster{}
+	}
+	opts, err := kindConfig(s)
+	if err != nil {
+		return nil, err
+	}
+	if s.Image != "" {
+		opts = append(opts, kind.WithNodeImage(s.Image))
+	}
+	for _, image := range s.Images {
+		if strings.HasSuffix(image, ".tar") {
+			opts = append(opts, kind.WithImages(archive(image)))
+		} else {
+			opts = append(opts, kind.WithLocalImages(image))
+		}
+	}
+	return kind.New(opts...), nil
+}
+
+// kindConfig reads the kind configuration that the settings hold or name.
+func kindConfig(s *v1alpha1.KindCluster) ([]kind.Option, error) {
+	switch {
+	case s.Config != nil:
+		raw, err := yaml.Marshal(s.Config)
+		if err != nil {
+			return nil, fmt.Errorf("cluster.kind.config: %w", err)
+		}
+		config, err := kind.ParseConfig(raw, "cluster.kind.config")
+		return []kind.Option{kind.WithConfig(config)}, err
+	case s.ConfigFile != "":
+		config, err := kind.ReadConfig(s.ConfigFile)
+		return []kind.Option{kind.WithConfig(config)}, err
+	}
+	return nil, nil
+}
+
+// archive is an image archive that is there already.
+func archive(path string) kind.Archives {
+	return func(context.Context, func(string)) ([]string, error) { return []string{path}, nil }
+}
