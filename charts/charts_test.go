@@ -103,6 +103,35 @@ func TestShopObjects(t *testing.T) {
 	}
 }
 
+// TestShopTestArgs: what the hook of helm test runs may need no network.
+func TestShopTestArgs(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		values map[string]any
+		want   []string
+	}{
+		"the default": {want: []string{"check", "http://frontend:8080/readyz"}},
+		"given":       {values: map[string]any{"tests": map[string]any{"args": []any{"migrate"}}}, want: []string{"migrate"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			objects, err := render(t, "shop", test.values)
+			if err != nil {
+				t.Fatal(err)
+			}
+			containers, _, err := unstructured.NestedSlice(objects["Job/shop-test"], "spec", "template", "spec", "containers")
+			if err != nil || len(containers) != 1 {
+				t.Fatalf("containers %v, %v", containers, err)
+			}
+			container, _ := containers[0].(map[string]any)
+			got, _, err := unstructured.NestedStringSlice(container, "args")
+			if diff := cmp.Diff(test.want, got); err != nil || diff != "" {
+				t.Errorf("%v (-want +got):\n%s", err, diff)
+			}
+		})
+	}
+}
+
 // TestShopValues checks what each value does to one field.
 func TestShopValues(t *testing.T) {
 	t.Parallel()
@@ -128,6 +157,8 @@ func TestShopValues(t *testing.T) {
 		"migration.preRollback":     {values: part("migration", map[string]any{"preRollback": true}), object: "Job/migrate", path: []string{"metadata", "annotations", "helm.sh/hook"}, want: "pre-install,pre-upgrade,pre-rollback"},
 		"migration.preRollback, no": {object: "Job/migrate", path: []string{"metadata", "annotations", "helm.sh/hook"}, want: "pre-install,pre-upgrade"},
 		"migration.deletePolicy":    {values: part("migration", map[string]any{"deletePolicy": ""}), object: "Job/migrate", path: []string{"metadata", "annotations", "helm.sh/hook-delete-policy"}},
+		"tests.args, failing":       {values: part("tests", map[string]any{"args": []any{"fail"}}), object: "Job/shop-test", path: []string{"spec", "template", "metadata", "annotations", "rehearse.dev/simulate"}, want: "fail"},
+		"tests.args, passing":       {values: part("tests", map[string]any{"args": []any{"migrate"}}), object: "Job/shop-test", path: []string{"spec", "template", "metadata", "annotations"}},
 		"break.hook":                {values: part("break", map[string]any{"hook": true}), object: "Job/migrate", path: []string{"spec", "template", "metadata", "annotations", "rehearse.dev/simulate"}, want: "fail"},
 		"break.unknownField":        {values: part("break", map[string]any{"unknownField": true}), object: "Deployment/frontend", path: []string{"spec", "replicaz"}, want: int64(1)},
 		"break.selector":            {values: part("break", map[string]any{"selector": true}), object: "Deployment/backend", path: []string{"spec", "selector", "matchLabels", "rehearse.dev/selector"}, want: "changed"},

@@ -1,5 +1,5 @@
 // Package image makes container images of static binaries, with neither a container engine nor a registry: an archive as
-// `docker save` writes it, which `docker load`, `podman load` and `ctr images import` (what kind runs in a node) read.
+// `docker save` writes it, which `docker load` and `ctr images import` (what kind runs in a node) read.
 package image
 
 import (
