@@ -43,6 +43,7 @@ var layers = []layer{
 	{path: "harness/release", may: []string{"harness/api", "harness/evidence"}},
 	{path: "harness/readiness", may: []string{"harness/api", "harness/evidence", "harness/plan", "harness/ref"}},
 	{path: "harness/actor", may: []string{"harness/api", "harness/evidence", "harness/ref", "harness/registry"}},
+	{path: "harness/fault", may: []string{"harness/api", "harness/cluster", "harness/evidence", "harness/ref", "harness/registry"}},
 	{path: "harness/observe", may: []string{"harness/evidence", "harness/ref"}},
 
 	// From evidence to verdicts and reports, without a cluster.
@@ -55,6 +56,9 @@ var layers = []layer{
 	{path: "harness/runner", may: []string{"harness"}},
 	{path: "harness/rehearsetest", may: []string{"harness", "reports"}},
 	{path: "cmd/rehearse", may: []string{"harness", "reports", "charts", "scenarios"}},
+
+	// What containers run. It is built by itself, from its own sources alone.
+	{path: "cmd/workload", pure: true},
 
 	// Embedded files.
 	{path: "charts", pure: true},

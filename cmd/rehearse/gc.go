@@ -8,9 +8,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"rehearse.dev/rehearse/harness/cluster"
+	"rehearse.dev/rehearse/harness/cluster/embedded"
 	"rehearse.dev/rehearse/harness/cluster/journal"
 	"rehearse.dev/rehearse/harness/cluster/kind/nodeimage"
 	"rehearse.dev/rehearse/harness/cluster/providers"
+	"rehearse.dev/rehearse/harness/fault"
 	"rehearse.dev/rehearse/harness/runner"
 	"rehearse.dev/rehearse/harness/verdict"
 )
@@ -58,7 +61,16 @@ Exit codes: 0 nothing is left, 2 usage, 3 there is no journal, 5 something could
 // undoAll says how everything is removed, in the one order that is safe: what runs, then clusters, then folders.
 // Namespaces come last, because those of an embedded cluster are gone with its folder.
 func undoAll() []journal.Undo {
-	return []journal.Undo{journal.UndoProcess(), providers.Undo(), nodeimage.Undo(), journal.UndoDir(), runner.Undo()}
+	return []journal.Undo{journal.UndoProcess(), providers.Undo(), nodeimage.Undo(), journal.UndoDir(), fault.Undo(reachKept), runner.Undo()}
+}
+
+// reachKept finds a cluster that rehearse cluster up keeps.
+func reachKept(name string) (cluster.Cluster, error) {
+	c, err := embedded.Attach(name)
+	if errors.Is(err, embedded.ErrUnknown) {
+		return nil, nil
+	}
+	return c, err
 }
 
 // gcReport is what gc prints as JSON.

@@ -73,11 +73,11 @@ func validated[T any](check func(spec *T) []registry.Problem) func(any) []regist
 	}
 }
 
-// Judge gives a verdict on every planned step, in order, and then on every assertion of the scenario that the bundle is
-// evidence of.
+// Judge gives a verdict on every planned step, in order, on every fault and then on every assertion of the scenario that
+// the bundle is evidence of.
 func Judge(b *evidence.Bundle, spec v1alpha1.Spec) []verdict.Verdict {
 	v := NewView(b, len(spec.Finally))
-	all := v.judgeSteps()
+	all := append(v.judgeSteps(), v.judgeFaults(spec.Faults)...)
 	reg := Registry()
 	for i, a := range spec.Assert {
 		all = append(all, v.judge(reg, a, i))
@@ -85,6 +85,9 @@ func Judge(b *evidence.Bundle, spec v1alpha1.Spec) []verdict.Verdict {
 	for i := range all {
 		v.blameIssue(&all[i], spec.KnownIssue)
 		all[i].File = b.Variant.File
+	}
+	if reason := Unavailable(b); reason != "" {
+		skip(all, reason)
 	}
 	makeUnique(all)
 	return all

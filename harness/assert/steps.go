@@ -36,6 +36,8 @@ func (v *View) judgeStep(step, place string, finally bool) verdict.Verdict {
 	switch {
 	case f.Errored:
 		out.Status, out.Message = verdict.Errored, cmp.Or(f.Mismatch, f.Error, "the harness failed without saying why")
+	case f.Inconclusive:
+		out.Status, out.Message = verdict.Inconclusive, f.Mismatch
 	case f.Mismatch != "":
 		out.Status, out.Message = verdict.Failed, f.Mismatch
 	}

@@ -25,3 +25,11 @@ type Breakable interface {
 
 // ContainerRef names a container. ID is the runtime's, as the pod's status has it (containerd://...).
 type ContainerRef struct{ Namespace, Pod, Container, Node, ID string }
+
+// Incomplete is a Cluster without some of the controllers that others have.
+type Incomplete interface {
+	Cluster
+	// Lacks returns an error that wraps ErrUnsupported if it has no controller of that name, as kube-controller-manager
+	// --controllers has it.
+	Lacks(controller string) error
+}

@@ -24,6 +24,7 @@ type Event struct {
 	KubeEvent  *KubeEvent     `json:"kubeEvent,omitempty"`
 	Write      *ActorWrite    `json:"write,omitempty"`
 	Readiness  *Readiness     `json:"readiness,omitempty"`
+	Fault      *Fault         `json:"fault,omitempty"`
 	Gap        *Gap           `json:"gap,omitempty"`
 }
 
@@ -49,6 +50,8 @@ type StepFinished struct {
 	Mismatch string `json:"mismatch,omitempty"`
 	// Errored is set if the harness, not the operation, failed.
 	Errored bool `json:"errored,omitempty"`
+	// Inconclusive is set if Mismatch says nothing of the operation, because a fault that was to be active was not.
+	Inconclusive bool `json:"inconclusive,omitempty"`
 	// Finally is set for steps of the finally block.
 	Finally bool `json:"finally,omitempty"`
 }
@@ -121,6 +124,36 @@ type Readiness struct {
 	// Decision is held, released, withdrawn or failed.
 	Decision string        `json:"decision"`
 	After    time.Duration `json:"afterNs,omitempty"`
+}
+
+// FaultPhase is a point in the life of a fault.
+type FaultPhase string
+
+// The phases of faults.
+const (
+	FaultUnavailable  FaultPhase = "unavailable"  // this cluster cannot do it
+	FaultInjected     FaultPhase = "injected"     // it was brought about
+	FaultFired        FaultPhase = "fired"        // it took effect on its target, for the Firing-th time
+	FaultPropagated   FaultPhase = "propagated"   // it was seen to have taken effect
+	FaultRecovered    FaultPhase = "recovered"    // it was ended
+	FaultRecoverySeen FaultPhase = "recoverySeen" // it was seen to have ended
+	FaultCleanedUp    FaultPhase = "cleanedUp"    // nothing of it is left
+	FaultFailed       FaultPhase = "failed"       // Action came to nothing
+)
+
+// Fault is a point in the life of a fault.
+type Fault struct {
+	Name  string     `json:"name"`
+	Kind  string     `json:"kind"`
+	Phase FaultPhase `json:"phase"`
+	// Targets are the objects it is about.
+	Targets []Ref `json:"targets,omitempty"`
+	// Firing counts, from 1, how often it took effect.
+	Firing int `json:"firing,omitempty"`
+	// Action is what failed: setUp, inject, waitForPropagation, hold, recover, waitForRecovery or cleanUp.
+	Action string `json:"action,omitempty"`
+	// Detail says more, such as why something failed.
+	Detail string `json:"detail,omitempty"`
 }
 
 // Gap says that evidence may be missing: a watch broke and could not be resumed without loss.

@@ -193,6 +193,10 @@ func (r *Redactor) event(e Event) Event {
 		c := *e.Write
 		c.Error = r.Text(c.Error)
 		e.Write = &c
+	case e.Fault != nil:
+		c := *e.Fault
+		c.Detail = r.Text(c.Detail)
+		e.Fault = &c
 	case e.Gap != nil:
 		c := *e.Gap
 		c.Reason = r.Text(c.Reason)

@@ -69,6 +69,8 @@ type Step struct {
 	Operation string `json:"operation"`
 	// Timeout is the step's deadline.
 	Timeout metav1.Duration `json:"timeout"`
+	// During names the faults that are active while it runs. In JSON it stands in the scenario only.
+	During []string `json:"-"`
 	// Expect is the outcome it must have; nil is success. In JSON it stands in the scenario only.
 	Expect *v1alpha1.Expect `json:"-"`
 	// Spec points to the operation's resolved spec. In JSON it stands in the scenario only.
@@ -132,7 +134,7 @@ func compile(file scenario.File, cell map[string]string, opts Options) (Plan, er
 		Finally:  steps(spec.Finally, spec.Timeouts),
 	}
 	p.Touches = touches(spec)
-	p.Longest = metav1.Duration{Duration: total(p.Steps) + total(p.Finally) + spec.Timeouts.Cleanup.Duration}
+	p.Longest = metav1.Duration{Duration: total(p.Steps) + total(p.Finally) + breaking(spec) + spec.Timeouts.Cleanup.Duration}
 	return p, nil
 }
 
@@ -174,7 +176,7 @@ func steps(specs []v1alpha1.Step, timeouts v1alpha1.Timeouts) []Step {
 		if s.Timeout != nil {
 			timeout = s.Timeout
 		}
-		all = append(all, Step{Name: s.Name, Operation: s.Do.Kind, Timeout: *timeout, Expect: s.Expect, Spec: s.Do.Spec})
+		all = append(all, Step{Name: s.Name, Operation: s.Do.Kind, Timeout: *timeout, During: s.During, Expect: s.Expect, Spec: s.Do.Spec})
 	}
 	return all
 }
@@ -183,6 +185,21 @@ func total(steps []Step) time.Duration {
 	var sum time.Duration
 	for _, s := range steps {
 		sum += s.Timeout.Duration
+	}
+	return sum
+}
+
+// breaking is how long faults may take beside the operations: to take effect and to recover, each time that a step names
+// them, and to recover at the end.
+func breaking(spec *v1alpha1.Spec) time.Duration {
+	var sum time.Duration
+	for _, f := range spec.Faults {
+		sum += f.Timeout.Duration
+		for _, step := range slices.Concat(spec.Steps, spec.Finally) {
+			if slices.Contains(step.During, f.Name) {
+				sum += 2 * f.Timeout.Duration
+			}
+		}
 	}
 	return sum
 }
@@ -231,7 +248,7 @@ func fill(steps []Step, specs []v1alpha1.Step) error {
 		return fmt.Errorf("the plan has %d steps where its scenario has %d; it was changed after it was written", len(steps), len(specs))
 	}
 	for i := range steps {
-		steps[i].Expect, steps[i].Spec = specs[i].Expect, specs[i].Do.Spec
+		steps[i].During, steps[i].Expect, steps[i].Spec = specs[i].During, specs[i].Expect, specs[i].Do.Spec
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -29,6 +30,9 @@ func touches(spec *v1alpha1.Spec) []Touch {
 		for _, object := range objects(reflect.ValueOf(actor.Do.Spec).Elem()) {
 			all = append(all, Touch{By: "actor " + actor.Name, Does: []string{actor.Do.Kind}, What: object})
 		}
+	}
+	for _, fault := range spec.Faults {
+		all = append(all, Touch{By: "fault " + fault.Name, Does: []string{fault.Do.Kind}, What: victim(reflect.ValueOf(fault.Do.Spec).Elem())})
 	}
 	for _, rule := range spec.Readiness {
 		touch := Touch{By: "readiness", Does: []string{"gate"}, What: "pods of " + rule.Workload}
@@ -92,6 +96,16 @@ func objects(spec reflect.Value) []string {
 		}
 	}
 	return found
+}
+
+// victim describes what a fault breaks.
+func victim(spec reflect.Value) string {
+	for name, format := range map[string]string{"node": "node %s", "nodeOf": "the node of a pod of %s", "workload": "pods of %s"} {
+		if f, ok := fields.Find(fields.Of(spec.Type()), name); ok && !f.Of(spec).IsZero() {
+			return fmt.Sprintf(format, f.Of(spec).String())
+		}
+	}
+	return ""
 }
 
 // manifestName is the object that a manifest describes, as Kind/name; empty if it describes none.

@@ -18,6 +18,7 @@ import (
 	"k8s.io/client-go/tools/cache"
 
 	"rehearse.dev/rehearse/harness/evidence"
+	"rehearse.dev/rehearse/harness/ref"
 )
 
 // Sink takes evidence; evidence.Recorder is one.
@@ -141,7 +142,7 @@ func (c *Controller) added(ctx context.Context, pod *corev1.Pod) {
 	if pod.DeletionTimestamp != nil || !gated(pod) && !failing {
 		return
 	}
-	workload := workloadOf(pod)
+	workload := ref.OfPod(pod)
 	if failing {
 		c.record(pod, workload, decision{0, failed})
 		return

@@ -3,7 +3,6 @@ package readiness
 import (
 	"context"
 	"encoding/json"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -52,17 +51,4 @@ func gated(pod *corev1.Pod) bool {
 		}
 	}
 	return false
-}
-
-// workloadOf names the workload of a pod as the policy does.
-func workloadOf(pod *corev1.Pod) string {
-	owner := metav1.GetControllerOf(pod)
-	if owner == nil {
-		return "Pod/" + pod.Name
-	}
-	deployment, ok := strings.CutSuffix(owner.Name, "-"+pod.Labels["pod-template-hash"])
-	if owner.Kind == "ReplicaSet" && ok && pod.Labels["pod-template-hash"] != "" {
-		return "Deployment/" + deployment
-	}
-	return owner.Kind + "/" + owner.Name
 }

@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"rehearse.dev/rehearse/harness/api/v1alpha1"
+	"rehearse.dev/rehearse/harness/ref"
 )
 
 func seconds(n float64) *metav1.Duration {
@@ -121,7 +122,7 @@ func TestWorkloadOf(t *testing.T) {
 		"ReplicaSet/a-b": {OwnerReferences: []metav1.OwnerReference{{Kind: "ReplicaSet", Name: "a-b", Controller: &yes}}},
 		"ReplicaSet/a-7": {OwnerReferences: []metav1.OwnerReference{{Kind: "ReplicaSet", Name: "a-7", Controller: &yes}}, Labels: map[string]string{"pod-template-hash": "8"}},
 	} {
-		if got := workloadOf(&corev1.Pod{ObjectMeta: pod}); got != want {
+		if got := ref.OfPod(&corev1.Pod{ObjectMeta: pod}); got != want {
 			t.Errorf("got %s, want %s", got, want)
 		}
 	}

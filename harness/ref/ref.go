@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/api/validate/content"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
 )
 
@@ -68,6 +69,21 @@ func kindLike(kind string) bool {
 		}
 	}
 	return kind != ""
+}
+
+// OfPod names the workload that a pod belongs to, as Kind/name: its controller or, of a ReplicaSet's pod, the Deployment
+// that the ReplicaSet is named after, together with the hash that its pods bear as a label. A pod of nobody is its own.
+func OfPod(pod metav1.Object) string {
+	owner := metav1.GetControllerOf(pod)
+	if owner == nil {
+		return "Pod/" + pod.GetName()
+	}
+	hash := pod.GetLabels()["pod-template-hash"]
+	deployment, ok := strings.CutSuffix(owner.Name, "-"+hash)
+	if owner.Kind == "ReplicaSet" && ok && hash != "" {
+		return "Deployment/" + deployment
+	}
+	return owner.Kind + "/" + owner.Name
 }
 
 // String is the reference as Parse reads it.

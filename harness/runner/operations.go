@@ -82,6 +82,20 @@ func Operations() registry.Registry[Operation] {
 			Code:    operation(act),
 		},
 		registry.Entry[Operation]{
+			Name:    "inject",
+			Summary: "Injects a fault that spans steps, and waits until it is seen to have taken effect.",
+			Example: "name: break\ninject: node-gone\n",
+			NewSpec: func() any { return &v1alpha1.Inject{} },
+			Code:    operation(inject),
+		},
+		registry.Entry[Operation]{
+			Name:    "recover",
+			Summary: "Recovers a fault that was injected by a step of its own, and waits until it is seen to have recovered.",
+			Example: "name: mend\nrecover: node-gone\n",
+			NewSpec: func() any { return &v1alpha1.Recover{} },
+			Code:    operation(recoverFault),
+		},
+		registry.Entry[Operation]{
 			Name:     "await",
 			Summary:  "Waits until an object is in a stated state.",
 			Example:  "name: settled\nawait: {object: Deployment/backend, status: Current}\n",

@@ -8,6 +8,7 @@ import (
 	"rehearse.dev/rehearse/harness/api/v1alpha1"
 	"rehearse.dev/rehearse/harness/cluster/providers"
 	"rehearse.dev/rehearse/harness/evidence"
+	"rehearse.dev/rehearse/harness/fault"
 	"rehearse.dev/rehearse/harness/plan"
 	"rehearse.dev/rehearse/harness/release"
 	"rehearse.dev/rehearse/harness/scenario"
@@ -21,7 +22,7 @@ func Prepare(ctx context.Context, plans []plan.Plan, cacheDir string) ([]plan.Pl
 	out := make([]plan.Plan, len(plans))
 	for i, p := range plans {
 		charts := release.Charts{BaseDir: p.Dir, CacheDir: cacheDir}
-		scoped := false
+		scoped := wide(p.Scenario.Spec.Faults)
 		kubeVersion, err := kubeVersionFor(p.Needs)
 		if err != nil {
 			return nil, err
@@ -84,6 +85,14 @@ func isolation(stated string, scoped bool) string {
 		return isolationCluster
 	}
 	return isolationNamespace
+}
+
+// wide reports whether any fault reaches beyond the scenario's namespace.
+func wide(faults []v1alpha1.Fault) bool {
+	return slices.ContainsFunc(faults, func(f v1alpha1.Fault) bool {
+		entry, err := fault.Registry().Lookup(f.Do.Kind)
+		return err == nil && entry.Code.Wide
+	})
 }
 
 func secretsOf(objects []map[string]any) []map[string]any {

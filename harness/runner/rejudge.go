@@ -148,8 +148,9 @@ func carryOver(bundle string, v *verdict.Variant) {
 		v.Status = verdict.Worst([]verdict.Status{v.Status, verdict.Inconclusive})
 		return
 	}
-	v.Started, v.Duration, v.Reason = first.Started, first.Duration, first.Reason
-	if first.Reason != "" {
+	v.Started, v.Duration = first.Started, first.Duration
+	if first.Reason != "" && first.Status != verdict.Skipped {
+		v.Reason = first.Reason
 		v.Status = verdict.Worst([]verdict.Status{v.Status, verdict.Errored})
 	}
 }

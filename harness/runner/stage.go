@@ -32,6 +32,7 @@ type stage struct {
 	observer  *release.Observer
 	troupe    *actor.Troupe
 	readiness *readiness.Controller
+	faults    *faults
 	watching  *observe.Subscription
 	noted     *journal.Entry          // the journal's entry of the namespace, on a cluster that outlives the run
 	end       context.CancelCauseFunc // ends what setUp started
@@ -54,7 +55,8 @@ func (r *run) setUp(ctx context.Context, j job, a *arena, rec *evidence.Recorder
 	ctx, s.end = context.WithCancelCause(ctx)
 	watchdog := time.AfterFunc(setUpBound, func() { s.end(errSetUp) })
 	defer watchdog.Stop()
-	for _, step := range []func(context.Context) error{s.makeNamespace, s.watch, s.openHelm, s.startReadiness, s.hireActors} {
+	raiseFaults := func(context.Context) error { return r.raiseFaults(s, j.tell) }
+	for _, step := range []func(context.Context) error{s.makeNamespace, s.watch, s.openHelm, s.startReadiness, s.hireActors, raiseFaults} {
 		if err := step(ctx); err != nil {
 			err = errors.Join(fmt.Errorf("%w: %w", ErrHarness, err), s.stop())
 			r.remove(context.WithoutCancel(ctx), s)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 
+	"rehearse.dev/rehearse/harness/cluster"
 	"rehearse.dev/rehearse/harness/evidence"
 	"rehearse.dev/rehearse/harness/plan"
 	"rehearse.dev/rehearse/harness/progress"
@@ -15,12 +16,21 @@ import (
 // performAll performs the steps until one does not come to what it must, and then those of finally, all of them. Nothing
 // is performed any more once ctx has ended or evidence can no longer be written. It reports whether the harness failed.
 func (s *stage) performAll(ctx context.Context, tell progress.Scope) (errored bool) {
-	for _, step := range s.plan.Steps {
+	defer func() { errored = s.faults.end(ctx) != nil || errored }()
+	if err := s.faults.setUp(ctx); err != nil {
+		return !errors.Is(err, cluster.ErrUnsupported)
+	}
+	for i, step := range s.plan.Steps {
 		if ctx.Err() != nil || s.rec.Err() != nil {
 			return errored
 		}
 		done := s.told(ctx, tell, step, false)
 		errored = errored || done.Errored
+		var next []string // those of the next step, if it will be performed
+		if done.Mismatch == "" && i+1 < len(s.plan.Steps) {
+			next = s.plan.Steps[i+1].During
+		}
+		errored = s.faults.leave(ctx, step, next) != nil || errored
 		if done.Mismatch != "" {
 			break
 		}
@@ -30,6 +40,7 @@ func (s *stage) performAll(ctx context.Context, tell progress.Scope) (errored bo
 			return errored
 		}
 		errored = s.told(ctx, tell, step, true).Errored || errored
+		errored = s.faults.leave(ctx, step, nil) != nil || errored
 	}
 	return errored
 }
@@ -42,6 +53,8 @@ func (s *stage) told(ctx context.Context, tell progress.Scope, step plan.Step, f
 	switch {
 	case done.Errored:
 		status = verdict.Errored
+	case done.Inconclusive:
+		status = verdict.Inconclusive
 	case done.Mismatch != "":
 		status = verdict.Failed
 	}
@@ -51,12 +64,21 @@ func (s *stage) told(ctx context.Context, tell progress.Scope, step plan.Step, f
 
 // perform runs one step: operation, ledger, snapshot, and the comparison with what it must come to. The step counts as
 // under way until its snapshot is taken, so that its transitions are its own.
+//
+// Faults that are to be active before the operation belong to no step, so that the time they take is none of the
+// operation's.
 func (s *stage) perform(ctx context.Context, step plan.Step, finally bool) evidence.StepFinished {
+	err := s.faults.enter(ctx, step)
 	s.rec.SetStep(step.Name)
 	s.rec.Record(evidence.Event{Started: &evidence.StepStarted{Operation: step.Operation}})
 	begin := s.rec.Now()
-	err := s.operate(ctx, step)
+	stopFaults := func() {}
+	if err == nil {
+		stopFaults = s.faults.accompany(ctx, step)
+		err = s.operate(ctx, step)
+	}
 	took := s.rec.Now() - begin
+	stopFaults()
 
 	after, stop := s.arena.whileAlive(context.WithoutCancel(ctx))
 	defer stop()
@@ -74,6 +96,7 @@ func (s *stage) perform(ctx context.Context, step plan.Step, finally bool) evide
 	} else {
 		done.Mismatch = mismatch(step.Expect, err, ledger)
 	}
+	s.withhold(step, &done, err)
 	s.rec.Record(evidence.Event{Finished: &done})
 	s.rec.SetStep("")
 	return done

@@ -80,6 +80,9 @@ func Judge(dir string, p plan.Plan) (verdict.Variant, error) {
 		statuses[i] = v.Status
 	}
 	out.Status = verdict.Worst(statuses)
+	if reason := assert.Unavailable(bundle); reason != "" && out.Status != verdict.Failed && out.Status != verdict.Errored {
+		out.Status, out.Reason = verdict.Skipped, reason // what passed before says nothing of what was to be rehearsed
+	}
 	return out, nil
 }
 

@@ -18,12 +18,14 @@ import (
 
 // Catalog lists what a scenario can name.
 type Catalog struct {
-	Operations, Actors, Assertions, Providers []registry.Info
+	Operations, Actors, Faults, Assertions, Providers []registry.Info
 }
 
 // Registries returns the catalogue by the names that the registry tags of v1alpha1 give.
 func (c Catalog) Registries() strictyaml.Registries {
-	return strictyaml.Registries{"operation": c.Operations, "actor": c.Actors, "assertion": c.Assertions, "provider": c.Providers}
+	return strictyaml.Registries{
+		"operation": c.Operations, "actor": c.Actors, "fault": c.Faults, "assertion": c.Assertions, "provider": c.Providers,
+	}
 }
 
 // File is one scenario and where it came from.

@@ -27,6 +27,7 @@ type validator struct {
 	typed   int // how many of the problems decoding has found; they come first
 	steps   []string
 	actors  []string
+	faults  []string
 	full    bool // so much is wrong that no more is told
 }
 
@@ -61,6 +62,7 @@ func (v *validator) validate() {
 	v.entries(spec)
 	v.readiness(spec.Readiness)
 	v.comparisons(spec)
+	v.breaking(spec)
 	v.matrix(spec.Matrix)
 	v.charts(spec)
 	v.cluster(spec.Cluster)
@@ -103,15 +105,19 @@ func (v *validator) formats() {
 	}
 }
 
-// names collects the names of steps and actors, which must be unique.
+// names collects the names of steps, actors and faults, which must be unique.
 func (v *validator) names(spec *v1alpha1.Spec) {
-	steps, actors := map[string]string{}, map[string]string{}
+	steps, actors, faults := map[string]string{}, map[string]string{}, map[string]string{}
 	for path, step := range v.eachStep(spec) {
 		v.unique(steps, path, "step", step.Name)
 	}
 	for i, actor := range spec.Actors {
 		v.unique(actors, item("actors", i), "actor", actor.Name)
 	}
+	for i, fault := range spec.Faults {
+		v.unique(faults, item("faults", i), "fault", fault.Name)
+	}
+	v.faults = slices.Sorted(maps.Keys(faults))
 	v.steps, v.actors = slices.Sorted(maps.Keys(steps)), slices.Sorted(maps.Keys(actors))
 }
 
@@ -186,6 +192,7 @@ var formats = map[string]func(v *validator, text string) error{
 	},
 	"step":  func(v *validator, text string) error { return known("step", text, v.steps) },
 	"actor": func(v *validator, text string) error { return known("actor", text, v.actors) },
+	"fault": func(v *validator, text string) error { return known("fault", text, v.faults) },
 }
 
 var issue = regexp.MustCompile(`^[\w.-]+/[\w.-]+#[1-9][0-9]*$`)
@@ -213,6 +220,9 @@ func (v *validator) entries(spec *v1alpha1.Spec) {
 	}
 	for i, actor := range spec.Actors {
 		v.entry(item("actors", i), actor.Do, v.catalog.Actors)
+	}
+	for i, fault := range spec.Faults {
+		v.entry(item("faults", i), fault.Do, v.catalog.Faults)
 	}
 	for i, assertion := range spec.Assert {
 		if v.entry(item("assert", i), assertion.Do, v.catalog.Assertions) {

@@ -28,6 +28,7 @@ func topics() []topic {
 		{"scenario", "One file: what to install, what to do to it, and what must hold afterwards.", reflect.TypeFor[v1alpha1.Scenario](), "", false},
 		{"step", "One operation and the outcome it must have.", reflect.TypeFor[v1alpha1.Step](), "operation", false},
 		{"actor", "A co-owner that writes to the cluster beside Helm.", reflect.TypeFor[v1alpha1.Actor](), "actor", false},
+		{"fault", "Something that breaks on purpose, and is mended again.", reflect.TypeFor[v1alpha1.Fault](), "fault", false},
 		{"assert", "One thing that must hold, judged from the evidence.", reflect.TypeFor[v1alpha1.Assertion](), "assertion", false},
 		{"provider", "Who makes the cluster, and its settings there.", reflect.TypeFor[v1alpha1.Cluster](), "provider", true},
 	}
@@ -203,6 +204,7 @@ var formatTexts = map[string]string{
 	"name":   "DNS label",
 	"step":   "name of a step",
 	"actor":  "name of an actor",
+	"fault":  "name of a fault",
 	"regexp": "regular expression",
 	"issue":  "owner/repository#number",
 }

@@ -123,7 +123,7 @@ func (d *decoder) choice(rest []pair, f fields.Field, v reflect.Value, p place) 
 		if d.result.Stopped {
 			break
 		}
-		d.report(position(pair.key), Join(p.path, pair.name), "is neither a field nor an %s%s", kind, hint(pair.name, known))
+		d.report(position(pair.key), Join(p.path, pair.name), "is neither a field nor one of the %ss%s", kind, hint(pair.name, known))
 	}
 	if choice.Kind == "" && len(unknown) == 0 {
 		d.report(p.at, p.path, "names no %s; add one of %s", kind, strings.Join(entryNames(d.registries[kind]), ", "))

@@ -92,7 +92,7 @@ func TestDecodeReports(t *testing.T) {
 		"doors: [a]\nring:":                              "2:1 ring: has no value; write {} if nothing is to be set",
 		"doors: [a]\nring: 5":                            "2:7 ring: want {}, found the integer 5",
 		"doors: [a]\nring: {times: 1}":                   "2:8 ring.times: ring does not have this field, only knock; remove it",
-		"doors: [a]\nrang: {}":                           `2:1 rang: is neither a field nor an action (did you mean "ring"?)`,
+		"doors: [a]\nrang: {}":                           `2:1 rang: is neither a field nor one of the actions (did you mean "ring"?)`,
 		"doors: [a]":                                     "1:1 : names no action; add one of knock, ring",
 		"doors: [a]\nring: {}\nknock: {times: x}":        "3:1 knock: is a second action beside ring; keep one of them|3:16 knock.times: want an integer, found the text \"x\"",
 		"doors: [a]\nring: {}\ndoors: [b]":               "3:1 doors: is stated twice; it was on line 1 before",

@@ -39,7 +39,7 @@ func (t *track) eventful() bool {
 func tracksOf(b *evidence.Bundle) []*track {
 	own := manifestOf(b)
 	byKey := map[string]*track{}
-	var all []*track
+	all := faultTracks(b)
 	find := func(r evidence.Ref) *track {
 		key := r.Group + "|" + r.Namespace + "|" + r.String()
 		if byKey[key] == nil {
@@ -61,6 +61,35 @@ func tracksOf(b *evidence.Bundle) []*track {
 			t.marks = append(t.marks, e)
 		case e.Readiness != nil:
 			t := find(workloadOf(e.Readiness))
+			t.marks = append(t.marks, e)
+		}
+	}
+	return all
+}
+
+// active is the status of a fault, on a lane of its own, from its injection until it was seen to have recovered.
+const active = "Active"
+
+// faultTracks returns the faults in the order in which they were injected.
+func faultTracks(b *evidence.Bundle) []*track {
+	byName := map[string]*track{}
+	var all []*track
+	for _, e := range b.Timeline {
+		if e.Fault == nil {
+			continue
+		}
+		t := byName[e.Fault.Name]
+		if t == nil {
+			t = &track{label: "fault " + e.Fault.Name, own: true}
+			byName[e.Fault.Name] = t
+			all = append(all, t)
+		}
+		switch e.Fault.Phase {
+		case evidence.FaultInjected:
+			t.spans = append(t.spans, statusSpan{active, e.Fault.Kind, e.At})
+		case evidence.FaultRecoverySeen:
+			t.spans = append(t.spans, statusSpan{"NotFound", "", e.At})
+		case evidence.FaultFired, evidence.FaultFailed, evidence.FaultUnavailable:
 			t.marks = append(t.marks, e)
 		}
 	}
@@ -137,6 +166,8 @@ func markOf(e evidence.Event, x px) mark {
 		m.Class, m.Text = "write", "◆"
 	case e.KubeEvent != nil:
 		m.Class, m.Text = "warning", "▲"
+	case e.Fault != nil:
+		m.Class, m.Text = "fault", "✕"
 	default:
 		m.Class, m.Text = "readiness", "●"
 	}
@@ -160,7 +191,7 @@ func whole(status string, x, w px, marks []mark) string {
 // class is a style of style.css; what is no kstatus is drawn as Unknown.
 func class(status string) string {
 	switch status {
-	case "InProgress", "Current", "Failed", "Terminating":
+	case "InProgress", "Current", "Failed", "Terminating", active:
 		return status
 	default:
 		return "Unknown"

@@ -104,10 +104,31 @@ func tell(e evidence.Event, b *evidence.Bundle) string {
 		return tellWrite(e.Write)
 	case e.Readiness != nil:
 		return tellReadiness(e.Readiness)
+	case e.Fault != nil:
+		return tellFault(e.Fault)
 	case e.Gap != nil:
 		return fmt.Sprintf("evidence of %s may be missing%s", e.Gap.Resource, because(e.Gap.Reason))
 	}
 	return ""
+}
+
+// tellFault says what became of a fault.
+func tellFault(f *evidence.Fault) string {
+	text := fmt.Sprintf("fault %s (%s) %s", f.Name, f.Kind, f.Phase)
+	switch f.Phase {
+	case evidence.FaultFired:
+		text = fmt.Sprintf("fault %s fired (%d)", f.Name, f.Firing)
+	case evidence.FaultFailed:
+		text = fmt.Sprintf("fault %s (%s): %s failed", f.Name, f.Kind, f.Action)
+	}
+	var targets []string
+	for _, t := range f.Targets {
+		targets = append(targets, t.String())
+	}
+	if len(targets) > 0 {
+		text += ": " + strings.Join(targets, ", ")
+	}
+	return text + because(f.Detail)
 }
 
 // tellVersion names the managers of an object version, since most assertions that point to one are about them.

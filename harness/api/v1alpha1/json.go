@@ -23,6 +23,15 @@ func (a Actor) MarshalJSON() ([]byte, error) {
 	}{fields: fields(a)}, a.Do)
 }
 
+// MarshalJSON writes the fault as a scenario file would: what breaks is a key beside the fault's own.
+func (f Fault) MarshalJSON() ([]byte, error) {
+	type fields Fault
+	return inline(struct {
+		fields
+		Do *Choice `json:",omitempty"`
+	}{fields: fields(f)}, f.Do)
+}
+
 // MarshalJSON writes the assertion as a scenario file would: its kind is a key beside its own.
 func (a Assertion) MarshalJSON() ([]byte, error) {
 	type fields Assertion

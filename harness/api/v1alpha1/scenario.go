@@ -2,10 +2,10 @@
 //
 // The `doc` tag of a field is its one description: the JSON schema, `rehearse explain` and the reference are made
 // from it. Further tags: `required:"true"`, `enum:"a,b"`, `default:"x"`, `min:"1"` (a number or a duration; a duration
-// without it must be positive), `maxLength:"40"`, `format:"ref|path|name|step|actor|regexp|issue"` (a list's is its
+// without it must be positive), `maxLength:"40"`, `format:"ref|path|name|step|actor|fault|regexp|issue"` (a list's is its
 // items'), `shorthand:"true"` (the field that a bare scalar fills), `bare:"true"` (texts may be written as bare numbers
 // and booleans), `only:"install,upgrade"` (the registry entries that know the field), and
-// `registry:"operation|actor|assertion"` on a Choice.
+// `registry:"operation|actor|fault|assertion"` on a Choice.
 package v1alpha1
 
 import (
@@ -45,6 +45,7 @@ type Spec struct {
 	Timeouts    Timeouts            `json:"timeouts,omitempty" doc:"Deadlines."`
 	Readiness   []ReadinessRule     `json:"readiness,omitempty" doc:"Which workload's pods become ready when. A workload without a rule becomes ready at once."`
 	Actors      []Actor             `json:"actors,omitempty" doc:"Co-owners that write to the cluster beside Helm; a step of operation act sets one off."`
+	Faults      []Fault             `json:"faults,omitempty" doc:"What breaks on purpose; steps say when."`
 	Steps       []Step              `json:"steps" required:"true" doc:"The operations, in order. The first one with an outcome other than the expected ends the run."`
 	Finally     []Step              `json:"finally,omitempty" doc:"Operations that run after the steps, whatever became of them."`
 	Assert      []Assertion         `json:"assert,omitempty" doc:"What must hold, judged from the evidence once the run is over."`
@@ -129,6 +130,7 @@ type Step struct {
 	Name    string           `json:"name" required:"true" format:"name" doc:"Unique among the steps; assertions refer to it."`
 	Timeout *metav1.Duration `json:"timeout,omitempty" doc:"Deadline; timeouts.step if empty."`
 	Expect  *Expect          `json:"expect,omitempty" doc:"The outcome it must have; success if empty."`
+	During  []string         `json:"during,omitempty" format:"fault" doc:"Faults that are injected, and seen to have taken effect, before its operation begins. They recover after it, unless the next step names them too."`
 	Do      Choice           `json:",inline" registry:"operation" doc:"The operation."`
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"strings"
 )
 
 // The names of the components are the first argument of the kube binary, and the names of their logs.
@@ -78,13 +79,7 @@ func controllerManagerArgs() []string {
 		"--kube-api-burst=1000",
 		"--root-ca-file=" + caFile,
 		"--service-account-private-key-file=" + signingKeyFile,
-		// Without: controllers for nodes, clouds and certificate requests, which have nothing to do here; those of nodes
-		// would also take silence for death, as simulated nodes renew no leases.
-		"--controllers=*,-node-lifecycle-controller,-node-ipam-controller,-taint-eviction-controller," +
-			"-device-taint-eviction-controller,-persistentvolume-attach-detach-controller,-persistentvolume-expander-controller," +
-			"-certificatesigningrequest-signing-controller,-certificatesigningrequest-approving-controller," +
-			"-certificatesigningrequest-cleaner-controller,-podcertificaterequest-cleaner-controller," +
-			"-service-lb-controller,-node-route-controller,-cloud-node-lifecycle-controller",
+		"--controllers=*,-" + strings.Join(absentControllers, ",-"),
 	}
 }
 
@@ -110,4 +105,14 @@ func freePort() (int, error) {
 		return 0, fmt.Errorf("find a free loopback port: %w", err)
 	}
 	return port, nil
+}
+
+// absentControllers are those that have nothing to do here. Those of nodes would also take silence for death, as simulated
+// nodes renew no leases.
+var absentControllers = []string{
+	"node-lifecycle-controller", "node-ipam-controller", "taint-eviction-controller", "device-taint-eviction-controller",
+	"persistentvolume-attach-detach-controller", "persistentvolume-expander-controller",
+	"certificatesigningrequest-signing-controller", "certificatesigningrequest-approving-controller",
+	"certificatesigningrequest-cleaner-controller", "podcertificaterequest-cleaner-controller",
+	"service-lb-controller", "node-route-controller", "cloud-node-lifecycle-controller",
 }

@@ -25,16 +25,16 @@ func startKubelets(ctx context.Context, client kubernetes.Interface, logFile *os
 		return fmt.Errorf("simulated kubelets: %w", err)
 	}
 	controller, err := controllers.NewController(controllers.Config{
-		TypedClient:               kubeletClient{client},
-		ManageAllNodes:            true,
-		CIDR:                      podCIDR(0),
-		NodeIP:                    "127.0.0.1",
-		LocalStages:               stages,
-		FuncMap:                   stageFuncs(),
-		NodePlayStageParallelism:  4,
-		PodPlayStageParallelism:   8,
-		PodsOnNodeSyncParallelism: 1,
-		ID:                        kubeletAgent,
+		TypedClient:                  kubeletClient{client},
+		ManageNodesWithLabelSelector: "!" + haltedLabel,
+		CIDR:                         podCIDR(0),
+		NodeIP:                       "127.0.0.1",
+		LocalStages:                  stages,
+		FuncMap:                      stageFuncs(),
+		NodePlayStageParallelism:     4,
+		PodPlayStageParallelism:      8,
+		PodsOnNodeSyncParallelism:    1,
+		ID:                           kubeletAgent,
 	})
 	if err != nil {
 		return fmt.Errorf("simulated kubelets: %w", err)

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"slices"
 	"strconv"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/kwok/kustomize/stage/node/fast"
@@ -70,6 +71,17 @@ func stageFuncs() gotpl.FuncMap {
 			pod, err := toPod(raw)
 			return gatesOpen(pod), err
 		},
+		"LastState": func(raw any, container string) (string, error) {
+			pod, err := toPod(raw)
+			if err != nil {
+				return "", err
+			}
+			return lastState(pod, container)
+		},
+		"Unpullable": func(image string) bool {
+			host, _, _ := strings.Cut(image, "/")
+			return strings.HasSuffix(host, ".invalid")
+		},
 		"Restarts": func(raw any, container string) (int32, error) {
 			pod, err := toPod(raw)
 			return restarts(pod, container), err
@@ -117,4 +129,16 @@ func restarts(pod corev1.Pod, container string) int32 {
 		}
 	}
 	return 0
+}
+
+// lastState is how a container ended last, as JSON, since the status of all containers is written as a whole.
+func lastState(pod corev1.Pod, container string) (string, error) {
+	var state corev1.ContainerState
+	for _, c := range pod.Status.ContainerStatuses {
+		if c.Name == container {
+			state = c.LastTerminationState
+		}
+	}
+	content, err := json.Marshal(state)
+	return string(content), err
 }

@@ -49,11 +49,13 @@ type podState struct {
 	// gate is the status of the one readiness gate's condition; "none" means that there is no gate.
 	gate                       corev1.ConditionStatus
 	failing, deleted, finalize bool
+	// image is "unpullable", or the reason for which the container waits, which has such an image then; else it has none.
+	image string
 }
 
 func (s podState) String() string {
-	return fmt.Sprintf("%s, restart %s, containers ready %q, ready %q, gate %q, failing %t, deleted %t, finalizer %t",
-		s.phase, s.policy, s.containers, s.ready, s.gate, s.failing, s.deleted, s.finalize)
+	return fmt.Sprintf("%s, restart %s, containers ready %q, ready %q, gate %q, failing %t, deleted %t, finalizer %t, image %q",
+		s.phase, s.policy, s.containers, s.ready, s.gate, s.failing, s.deleted, s.finalize, s.image)
 }
 
 func (s podState) pod() *corev1.Pod {
@@ -65,6 +67,14 @@ func (s podState) pod() *corev1.Pod {
 		if status != "" && status != "none" {
 			pod.Status.Conditions = append(pod.Status.Conditions, corev1.PodCondition{Type: kind, Status: status})
 		}
+	}
+	if s.image != "" {
+		pod.Spec.Containers = []corev1.Container{{Name: "app", Image: "nowhere.invalid/app"}}
+	}
+	if s.image != "" && s.image != "unpullable" {
+		pod.Status.ContainerStatuses = []corev1.ContainerStatus{{
+			Name: "app", State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: s.image}},
+		}}
 	}
 	if s.failing {
 		pod.Annotations = map[string]string{"rehearse.dev/simulate": "fail"}
@@ -91,8 +101,9 @@ func TestStagesAreExclusive(t *testing.T) {
 			for _, containers := range statuses {
 				for _, ready := range statuses {
 					for _, gate := range append(statuses, "none") {
-						for i := range 8 {
-							s := podState{phase, policy, containers, ready, gate, bools[i&1], bools[i>>1&1], bools[i>>2&1]}
+						for i := range 32 {
+							image := []string{"", "unpullable", "ErrImagePull", "ImagePullBackOff"}[i>>3]
+							s := podState{phase, policy, containers, ready, gate, bools[i&1], bools[i>>1&1], bools[i>>2&1], image}
 							count++
 							if names := matching(t, stages, s.pod()); len(names) > 1 {
 								t.Errorf("%s: %q", s, names)
@@ -127,6 +138,8 @@ func TestStages(t *testing.T) {
 			{phase: running, policy: always, containers: yes, ready: yes, gate: no},
 			{phase: running, policy: always, containers: yes, ready: yes, gate: ""}, // the condition was removed
 		},
+		"pod-pull":         {{phase: pending, policy: always, gate: "none", image: "unpullable"}},
+		"pod-pull-backoff": {{phase: pending, policy: always, gate: "none", containers: no, ready: no, image: "ErrImagePull"}},
 		"pod-complete": {
 			{phase: running, policy: never, containers: yes, ready: yes, gate: "none"},
 			{phase: running, policy: onFailure, containers: yes, ready: yes, gate: yes},
@@ -140,6 +153,7 @@ func TestStages(t *testing.T) {
 			{phase: corev1.PodSucceeded, policy: never, gate: "none", deleted: true, finalize: true},
 		},
 		"": {
+			{phase: pending, policy: always, gate: "none", containers: no, ready: no, image: "ImagePullBackOff"},
 			{phase: running, policy: always, gate: "none", containers: yes, ready: yes},
 			{phase: running, policy: always, gate: no, containers: yes, ready: no},
 			{phase: running, policy: never, gate: no, containers: yes, ready: no},

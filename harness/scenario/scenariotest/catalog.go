@@ -9,7 +9,7 @@ import (
 	"rehearse.dev/rehearse/harness/scenario"
 )
 
-// Catalog lists operations, actors, assertions and providers of every spec type.
+// Catalog lists operations, actors, faults, assertions and providers of every spec type.
 func Catalog() scenario.Catalog {
 	return scenario.Catalog{
 		Operations: []registry.Info{
@@ -19,6 +19,8 @@ func Catalog() scenario.Catalog {
 			info[v1alpha1.Uninstall]("uninstall", "name: gone\nuninstall: {keepHistory: true}\n"),
 			info[v1alpha1.Test]("test", "name: tested\ntest: {timeout: 30s}\n"),
 			info[v1alpha1.Act]("act", "name: scaled\nact: hpa\n"),
+			info[v1alpha1.Inject]("inject", "name: break\ninject: node-gone\n"),
+			info[v1alpha1.Recover]("recover", "name: mend\nrecover: node-gone\n"),
 			await(),
 		},
 		Actors: []registry.Info{
@@ -28,6 +30,17 @@ func Catalog() scenario.Catalog {
 			info[v1alpha1.Apply]("apply", "name: gitops\napply: {manifest: {apiVersion: v1, kind: ConfigMap, metadata: {name: extra}}}\n"),
 			info[v1alpha1.Delete]("delete", "name: admin\ndelete: {object: ConfigMap/extra}\n"),
 			info[v1alpha1.Create]("create", "name: admin\ncreate: {manifest: {apiVersion: v1, kind: ConfigMap, metadata: {name: extra}}}\n"),
+		},
+		Faults: []registry.Info{
+			info[v1alpha1.PauseNode]("pauseNode", "name: node-gone\npauseNode: {node: 1}\n"),
+			info[v1alpha1.KillNode]("killNode", "name: power-cut\nkillNode: {node: 1}\n"),
+			info[v1alpha1.CordonNode]("cordonNode", "name: cordoned\ncordonNode: {node: 1}\n"),
+			info[v1alpha1.DrainNode]("drainNode", "name: drained\ndrainNode: {node: 1}\n"),
+			info[v1alpha1.TaintNode]("taintNode", "name: tainted\ntaintNode: {node: 1}\n"),
+			info[v1alpha1.DeletePod]("deletePod", "name: pod-gone\ndeletePod: {workload: StatefulSet/db}\n"),
+			info[v1alpha1.EvictPod]("evictPod", "name: evicted\nevictPod: {workload: StatefulSet/db}\n"),
+			info[v1alpha1.CrashContainer]("crashContainer", "name: crashed\ncrashContainer: {workload: StatefulSet/db}\n"),
+			info[v1alpha1.UnpullableImage]("unpullableImage", "name: no-image\nunpullableImage: {workload: StatefulSet/db}\n"),
 		},
 		Assertions: []registry.Info{
 			info[v1alpha1.Ownership]("ownership", "ownership: {object: Deployment/backend, field: .spec.replicas, managers: [hpa]}\n"),

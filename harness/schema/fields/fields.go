@@ -27,7 +27,7 @@ type Field struct {
 	Enum []string
 	// Default is the value that an absent field takes, as text; empty if it has none.
 	Default string
-	// Format names the syntax of a text: ref, path, name, step, actor, regexp or issue. Of a list it is the items'.
+	// Format names the syntax of a text: ref, path, name, step, actor, fault, regexp or issue. Of a list it is the items'.
 	Format string
 	// Min is the smallest legal number or duration. Durations are positive if it is empty.
 	Min string

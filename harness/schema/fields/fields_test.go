@@ -133,7 +133,7 @@ func TestEveryTagIsSound(t *testing.T) {
 	roots := []reflect.Type{reflect.TypeFor[v1alpha1.Scenario]()}
 	c := scenariotest.Catalog()
 	operations := map[string]bool{}
-	for _, info := range append(append(c.Operations, c.Actors...), c.Assertions...) {
+	for _, info := range slices.Concat(c.Operations, c.Actors, c.Faults, c.Assertions) {
 		roots = append(roots, reflect.TypeOf(info.NewSpec()).Elem())
 		operations[info.Name] = true
 	}
@@ -159,7 +159,7 @@ func checkTags(t *testing.T, in reflect.Type, f fields.Field, operations map[str
 			t.Errorf("%s: default: %v", where, err)
 		}
 	}
-	if !slices.Contains([]string{"", "ref", "path", "name", "step", "actor", "regexp", "issue"}, f.Format) {
+	if !slices.Contains([]string{"", "ref", "path", "name", "step", "actor", "fault", "regexp", "issue"}, f.Format) {
 		t.Errorf("%s: unknown format %q", where, f.Format)
 	}
 	for _, name := range f.Only {

@@ -1,0 +1,87 @@
+package fault_test
+
+import (
+	"strings"
+	"testing"
+
+	"rehearse.dev/rehearse/harness/api/v1alpha1"
+	"rehearse.dev/rehearse/harness/fault"
+	"rehearse.dev/rehearse/harness/schema"
+	"rehearse.dev/rehearse/harness/strictyaml"
+)
+
+// decode decodes a list item that is a fault, and validates its spec as a scenario's would be.
+func decode(item string) (v1alpha1.Fault, []string) {
+	var into struct {
+		Faults []v1alpha1.Fault `json:"faults"`
+	}
+	registries := strictyaml.Registries{"fault": fault.Registry().Infos()}
+	var wrong []string
+	for _, p := range strictyaml.Decode([]byte("faults:\n"+item), &into, registries).Problems {
+		wrong = append(wrong, p.Path+": "+p.Message)
+	}
+	if len(into.Faults) != 1 {
+		return v1alpha1.Fault{}, append(wrong, "no fault")
+	}
+	if entry, err := fault.Registry().Lookup(into.Faults[0].Do.Kind); err == nil && entry.Validate != nil {
+		for _, p := range entry.Validate(into.Faults[0].Do.Spec) {
+			wrong = append(wrong, strings.TrimPrefix(p.Path+": "+p.Message, ": "))
+		}
+	}
+	return into.Faults[0], wrong
+}
+
+// TestExamples: each example is a fault of its own kind, without a mistake.
+func TestExamples(t *testing.T) {
+	t.Parallel()
+	for _, info := range fault.Registry().Infos() {
+		spec, wrong := decode(schema.ListItem(info.Example))
+		if len(wrong) > 0 || spec.Do.Kind != info.Name {
+			t.Errorf("%s: the example is of %q: %v", info.Name, spec.Do.Kind, wrong)
+		}
+		if !strings.HasSuffix(info.Summary, ".") {
+			t.Errorf("%s: summary %q is no sentence", info.Name, info.Summary)
+		}
+		if _, err := fault.NewLife(spec, fault.Site{}, nil, fault.Note{}); err != nil {
+			t.Errorf("%s: %v", info.Name, err)
+		}
+	}
+}
+
+func TestValidation(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"pauseNode: {}":                         "names no node; state node or nodeOf",
+		"pauseNode: {node: 0}":                  "node: is no number of a node; the first one is 1",
+		"killNode: {node: 1, nodeOf: Pod/x}":    "nodeOf: names another node than node does; keep one of them",
+		"cordonNode: {node: worker}":            "",
+		"drainNode: {nodeOf: Pod/x}":            "",
+		"taintNode: {node: 1, key: a/b/c}":      "key: is no key of a taint: ",
+		"taintNode: {node: 1, value: a/b}":      "value: is no value of a taint: ",
+		"taintNode: {node: 1}":                  "",
+		"deletePod: {workload: Service/x}":      "workload: Service has no pods of its own; want one of ",
+		"evictPod: {workload: Service/x}":       "workload: Service has no pods of its own; want one of ",
+		"crashContainer: {workload: Node/x}":    "workload: Node has no pods of its own; want one of ",
+		"unpullableImage: {workload: Node/x}":   "workload: Node has no pods of its own; want one of ",
+		"deletePod: {workload: Job/x, pods: 0}": "",
+	} {
+		_, wrong := decode("- {name: f, " + text + "}\n")
+		if want == "" && len(wrong) > 0 || want != "" && (len(wrong) != 1 || !strings.HasPrefix(wrong[0], want)) {
+			t.Errorf("%s: %q, want %q", text, wrong, want)
+		}
+	}
+}
+
+// TestWide: what reaches beyond a namespace is known, since scenarios with it share no cluster.
+func TestWide(t *testing.T) {
+	t.Parallel()
+	for _, info := range fault.Registry().Infos() {
+		entry, err := fault.Registry().Lookup(info.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := strings.HasSuffix(info.Name, "Node"); entry.Code.Wide != want {
+			t.Errorf("%s: wide is %t", info.Name, entry.Code.Wide)
+		}
+	}
+}
