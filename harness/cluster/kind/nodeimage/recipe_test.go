@@ -10,7 +10,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"rehearse.dev/rehearse/harness/cluster/internal/gobuild"
-	"rehearse.dev/rehearse/harness/cluster/kind"
 )
 
 // TestCurrent fails when node.txtar is not what go generate would write now.
@@ -44,8 +43,8 @@ func TestKindIsPinned(t *testing.T) {
 
 func TestDefaultTag(t *testing.T) {
 	t.Parallel()
-	if got := DefaultTag(); got != kind.OwnImage {
-		t.Errorf("default tag %s, but the kind provider looks for %s", got, kind.OwnImage)
+	if got := DefaultTag(); got != "rehearse.dev/node:v1.36.3" {
+		t.Errorf("default tag %s", got)
 	}
 }
 
