@@ -87,7 +87,10 @@ func (w workshop) open(ctx context.Context, b base) error {
 	// inherits the signal that systemd ends on.
 	_, err := w.engine.run(ctx, "run", "--detach", "--name="+w.id, "--network=none", "--security-opt=seccomp=unconfined",
 		"--stop-signal=SIGRTMIN+3", "--entrypoint=sleep", from, "infinity")
-	return err
+	if err != nil {
+		return fmt.Errorf("start a container on the base (which must be a root file system of Linux): %w", err)
+	}
+	return nil
 }
 
 // needed are programs of the base without which no node boots.

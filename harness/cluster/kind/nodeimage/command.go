@@ -63,15 +63,15 @@ func (c command) run(ctx context.Context) (output string, err error) {
 	case ctx.Err() != nil:
 		return "", fmt.Errorf("%s: %w", c, context.Cause(ctx))
 	case err != nil:
-		return "", &commandError{command: c.String(), err: err, output: strings.TrimSpace(string(tail.kept))}
+		said, _, _ := strings.Cut(string(tail.kept), "\nRun 'docker ") // its hint at --help helps nobody here
+		return "", &commandError{command: c.String(), err: err, output: strings.TrimSpace(said)}
 	}
 	return strings.TrimSpace(stdout.String()), nil
 }
 
-// String names the command as far as it says what was done.
+// String names the command and what it was to do: its first argument, as the others are many.
 func (c command) String() string {
-	words := []string{filepath.Base(c.name)}
-	return strings.Join(append(words, c.args[:min(2, len(c.args))]...), " ")
+	return strings.Join(append([]string{filepath.Base(c.name)}, c.args[:min(1, len(c.args))]...), " ")
 }
 
 // commandError is a program that failed.

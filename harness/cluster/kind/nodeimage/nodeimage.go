@@ -43,7 +43,7 @@ type Result struct {
 	// Phases are in the order in which they were run.
 	Phases []Phase `json:"phases"`
 	// Took is the whole time.
-	Took time.Duration `json:"tookNanoseconds"`
+	Took time.Duration `json:"tookNs"`
 }
 
 // Phase is a part of a build whose product is kept.
@@ -51,7 +51,7 @@ type Phase struct {
 	Name string `json:"name"`
 	// Cached is set if the product was there already.
 	Cached bool          `json:"cached"`
-	Took   time.Duration `json:"tookNanoseconds"`
+	Took   time.Duration `json:"tookNs"`
 }
 
 // DefaultTag is the name of the node image that is built here and used by default.
