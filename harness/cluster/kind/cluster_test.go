@@ -56,10 +56,15 @@ func TestCluster(t *testing.T) {
 	if c.Version() != KubeVersion {
 		t.Errorf("version %s", c.Version())
 	}
+	served, err := client.Discovery().ServerResourcesForGroupVersion("admissionregistration.k8s.io/v1")
+	if err != nil || !slices.ContainsFunc(served.APIResources, func(r metav1.APIResource) bool { return r.Kind == "MutatingAdmissionPolicy" }) {
+		t.Errorf("readiness cannot be held back by a MutatingAdmissionPolicy: %v", err)
+	}
 	t.Run("pods run on every node", s.testPods)
 	t.Run("a container crashes and comes back", s.testCrash)
 	t.Run("a paused node", s.testPause)
 	t.Run("a killed node", s.testKill)
+	t.Run("a killed control plane", s.testKillControlPlane)
 	t.Run("unknown nodes", s.testUnknown)
 	t.Run("logs", s.testLogs)
 	if err := c.Cause(); err != nil {
@@ -201,6 +206,25 @@ func (s site) testKill(t *testing.T) {
 	}
 	s.awaitNode(t, node, true)
 	s.testReach(t, s.pod(t, "after-the-start", node).Status.PodIP)
+}
+
+// The API server is where it was once its node runs again: clients are not lost.
+func (s site) testKillControlPlane(t *testing.T) {
+	node := s.Nodes()[0]
+	if err := s.KillNode(t.Context(), node); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.client.Discovery().RESTClient().Get().AbsPath("/readyz").Do(t.Context()).Error(); err == nil {
+		t.Error("an API server answers without its node")
+	}
+	if err := s.StartNode(t.Context(), node); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the API server is ready", func() bool {
+		return s.client.Discovery().RESTClient().Get().AbsPath("/readyz").Do(t.Context()).Error() == nil
+	})
+	s.awaitNode(t, node, true)
+	s.testReach(t, s.pod(t, "after-the-outage", s.Nodes()[1]).Status.PodIP)
 }
 
 func (s site) testUnknown(t *testing.T) {

@@ -22,7 +22,9 @@ func TestKubeVersion(t *testing.T) {
 	t.Setenv("PATH", dir)
 	t.Setenv(EnvEngine, "")
 	const info = `if [ "$1" = info ]; then echo {}; exit; fi; `
-	node := func(image string) Option { return WithConfig(&v1alpha4.Cluster{Nodes: []v1alpha4.Node{{Image: image}}}) }
+	node := func(image string) Option {
+		return WithConfig(&v1alpha4.Cluster{Nodes: []v1alpha4.Node{{Image: image}}})
+	}
 	for _, test := range []struct {
 		name   string
 		engine string // the script of docker

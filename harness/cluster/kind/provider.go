@@ -197,7 +197,7 @@ func (p *Provider) begin(ctx context.Context, e engine, config *v1alpha4.Cluster
 	return &Cluster{
 		name: config.Name, dir: dir, engine: e, entry: entry,
 		network: net,
-		deaths:   deaths{died: make(chan struct{}), broken: map[string]bool{}},
+		deaths:  deaths{died: make(chan struct{}), broken: map[string]bool{}},
 	}, nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -45,8 +46,8 @@ func awaitAPI(ctx context.Context, client *kubernetes.Clientset) (version string
 	return info.GitVersion, nil
 }
 
-// awaitReady waits for what kind itself does not wait for, or only warns of: Ready nodes, a default StorageClass, and
-// ready pods in kube-system.
+// awaitReady waits for what kind itself does not wait for, or only warns of: Ready nodes, a default StorageClass, running
+// system pods, controllers that work.
 func (c *Cluster) awaitReady(ctx context.Context, client *kubernetes.Clientset, want int) error {
 	controlPlanes := 0
 	err := await(ctx, client.CoreV1().Nodes(), func(nodes []*corev1.Node) string {
@@ -68,15 +69,51 @@ func (c *Cluster) awaitReady(ctx context.Context, client *kubernetes.Clientset, 
 	if err := await(ctx, client.StorageV1().StorageClasses(), hasDefaultClass); err != nil {
 		return err
 	}
-	return await(ctx, client.CoreV1().Pods(metav1.NamespaceSystem), func(pods []*corev1.Pod) string {
-		var missing []string
-		for _, pod := range pods {
-			if !podReady(pod) {
-				missing = append(missing, pod.Name)
-			}
-		}
-		return lacking(systemPods*controlPlanes, len(pods), "pods of kube-system ready", missing)
+	err = await(ctx, client.CoreV1().Pods(metav1.NamespaceSystem), func(pods []*corev1.Pod) string {
+		return systemLacks(pods, controlPlanes)
 	})
+	if err != nil {
+		return err
+	}
+	if err := await(ctx, client.CoordinationV1().Leases(metav1.NamespaceSystem), leadersLack); err != nil {
+		return err
+	}
+	return await(ctx, client.CoreV1().ServiceAccounts(metav1.NamespaceDefault), accountLacks)
+}
+
+// systemLacks tells what the pods of kube-system lack. Those of the control plane only have to run: kubeadm gives them
+// startup probes that ask after ten seconds for the first time. What they do is looked at instead.
+func systemLacks(pods []*corev1.Pod, controlPlanes int) string {
+	var missing []string
+	for _, pod := range pods {
+		_, static := pod.Annotations[corev1.MirrorPodAnnotationKey]
+		if !podReady(pod) && (!static || pod.Status.Phase != corev1.PodRunning) {
+			missing = append(missing, pod.Name)
+		}
+	}
+	return lacking(systemPods*controlPlanes, len(pods), "pods of kube-system ready", missing)
+}
+
+// leadersLack tells which of the components that elect a leader have none: nothing would be scheduled or controlled.
+func leadersLack(leases []*coordinationv1.Lease) string {
+	missing := []string{"kube-controller-manager", "kube-scheduler"}
+	for _, lease := range leases {
+		if holder := lease.Spec.HolderIdentity; holder != nil && *holder != "" {
+			missing = slices.DeleteFunc(missing, func(name string) bool { return name == lease.Name })
+		}
+	}
+	if len(missing) == 0 {
+		return ""
+	}
+	return "no leader of " + strings.Join(missing, ", ")
+}
+
+// accountLacks tells whether the first namespace has its ServiceAccount, without which pods are refused.
+func accountLacks(accounts []*corev1.ServiceAccount) string {
+	if slices.ContainsFunc(accounts, func(a *corev1.ServiceAccount) bool { return a.Name == "default" }) {
+		return ""
+	}
+	return "the namespace default has no ServiceAccount"
 }
 
 func hasDefaultClass(classes []*storagev1.StorageClass) string {
