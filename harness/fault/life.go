@@ -156,7 +156,7 @@ func (l *Life) Hold(ctx context.Context) {
 // Recover ends the fault.
 func (l *Life) Recover(ctx context.Context) error {
 	return l.do(Recover, func(s *scene) error {
-		if s.Aim.Undo == nil {
+		if s.Undo == nil {
 			return nil // it found no target
 		}
 		return l.breaker.recover(ctx, s)
@@ -166,7 +166,7 @@ func (l *Life) Recover(ctx context.Context) error {
 // WaitForRecovery returns once the fault is seen to have ended.
 func (l *Life) WaitForRecovery(ctx context.Context) error {
 	return l.do(WaitForRecovery, func(s *scene) error {
-		if s.Aim.Undo == nil {
+		if s.Undo == nil {
 			return nil
 		}
 		if err := l.breaker.recovered(ctx, s); err != nil {
