@@ -57,6 +57,9 @@ var layers = []layer{
 	{path: "harness/rehearsetest", may: []string{"harness", "reports"}},
 	{path: "cmd/rehearse", may: []string{"harness", "reports", "charts", "scenarios"}},
 
+	// What containers run. It is built by itself, from its own sources alone.
+	{path: "cmd/workload", pure: true},
+
 	// Embedded files.
 	{path: "charts", pure: true},
 	{path: "scenarios", pure: true},

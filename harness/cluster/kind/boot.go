@@ -113,7 +113,13 @@ func (c *Cluster) prepare(ctx context.Context, nodes int, archives <-chan []stri
 		if c.version, err = awaitAPI(ctx, client); err != nil {
 			return err
 		}
-		return c.awaitReady(ctx, client, nodes)
+		if err := c.awaitReady(ctx, client, nodes); err != nil {
+			return err
+		}
+		if err := c.learnRanges(ctx, client); err != nil {
+			return err
+		}
+		return c.connect(ctx)
 	})
 	return group.Wait()
 }

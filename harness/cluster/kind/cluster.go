@@ -29,6 +29,8 @@ type Cluster struct {
 	members []string
 	// ownImage is set if nodes run an image of ours.
 	ownImage bool
+	// ranges are the nodes' pod addresses, where connect is to route between them.
+	ranges map[string][]string
 	// creating is kind's call that makes the nodes, which may go on after it was given up.
 	creating *pending
 

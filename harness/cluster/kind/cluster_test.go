@@ -118,6 +118,19 @@ func (s site) testPods(t *testing.T) {
 	if len(addresses) != 3 {
 		t.Errorf("addresses: %v", addresses)
 	}
+	for address := range addresses {
+		s.testReach(t, address)
+	}
+}
+
+// testReach tells whether every node, and so every pod on it, has a way to a pod.
+func (s site) testReach(t *testing.T, address string) {
+	t.Helper()
+	for _, node := range s.Nodes() {
+		if _, err := s.engine.run(t.Context(), "exec", node, "timeout", "5", "bash", "-c", "exec 3<>/dev/tcp/"+address+"/8080"); err != nil {
+			t.Errorf("from %s to pod %s: %v", node, address, err)
+		}
+	}
 }
 
 func (s site) testCrash(t *testing.T) {
@@ -187,7 +200,7 @@ func (s site) testKill(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.awaitNode(t, node, true)
-	s.pod(t, "after-the-start", node)
+	s.testReach(t, s.pod(t, "after-the-start", node).Status.PodIP)
 }
 
 func (s site) testUnknown(t *testing.T) {

@@ -22,7 +22,8 @@ const (
 // ErrConfig means that a kind config is wrong, or asks for other nodes than the scenario.
 var ErrConfig = errors.New("unusable kind config")
 
-// ParseConfig reads a kind config of version v1alpha4. Unknown fields are errors; source names it in errors.
+// ParseConfig reads a kind config of version v1alpha4, which it need not say of itself. Unknown fields are errors; source
+// names it in errors.
 func ParseConfig(raw []byte, source string) (*v1alpha4.Cluster, error) {
 	config := &v1alpha4.Cluster{}
 	decoder := yaml.NewDecoder(bytes.NewReader(raw))
@@ -33,7 +34,8 @@ func ParseConfig(raw []byte, source string) (*v1alpha4.Cluster, error) {
 	if err := decoder.Decode(new(any)); !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("%w: %s holds more than one document", ErrConfig, source)
 	}
-	if config.APIVersion != configVersion || config.Kind != configKind {
+	of := func(is, want string) bool { return is == want || is == "" }
+	if !of(config.APIVersion, configVersion) || !of(config.Kind, configKind) {
 		return nil, fmt.Errorf("%w: %s: it is of apiVersion %q and kind %q, and must be of %s and %s",
 			ErrConfig, source, config.APIVersion, config.Kind, configVersion, configKind)
 	}

@@ -20,11 +20,13 @@ func TestParseConfig(t *testing.T) {
 	if config.Networking.PodSubnet != "10.1.0.0/16" || len(config.Nodes) != 1 || config.Nodes[0].Image != "a:1" {
 		t.Errorf("read: %+v", config)
 	}
+	if config, err := ParseConfig([]byte("networking: {ipFamily: dual}\n"), "a.yaml"); err != nil || config.Networking.IPFamily != "dual" {
+		t.Errorf("read without a header: %+v, %v", config, err)
+	}
 	for name, test := range map[string]struct{ text, says string }{
 		"unknown field":   {header + "nods: []\n", "line 3: field nods not found"},
 		"other version":   {"apiVersion: kind.x-k8s.io/v1alpha3\nkind: Cluster\n", `apiVersion "kind.x-k8s.io/v1alpha3"`},
 		"other kind":      {"apiVersion: kind.x-k8s.io/v1alpha4\nkind: Pod\n", `kind "Pod"`},
-		"empty":           {"", "must be of kind.x-k8s.io/v1alpha4"},
 		"no YAML":         {"a: [", "a.yaml"},
 		"two documents":   {header + "---\n" + header, "more than one document"},
 		"a wrong type":    {header + "nodes: 3\n", "line 3"},

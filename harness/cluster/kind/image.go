@@ -3,23 +3,59 @@ package kind
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"sigs.k8s.io/kind/pkg/apis/config/defaults"
+
+	"rehearse.dev/rehearse/harness/cluster/kind/nodeimage"
 )
 
-// KubeVersion is the Kubernetes version of the node image that rehearse kind-image build makes.
+// KubeVersion is the Kubernetes version of OwnImage.
 const KubeVersion = "v1.36.3"
 
-// OwnImage is the node image that rehearse kind-image build makes. It is preferred where the engine has it.
+// OwnImage is the node image that rehearse kind-image build makes; a test holds the two together. It is preferred where
+// the engine has it.
 const OwnImage = ownRepository + ":" + KubeVersion
 
 // ownRepository is where no registry is asked for: images of that name are made here.
 const ownRepository = "rehearse.dev/node"
 
 // recipeLabel is on every node image that rehearse kind-image build makes, whatever its name.
-const recipeLabel = "rehearse.dev/recipe"
+const recipeLabel = nodeimage.RecipeLabel
+
+// versionTag is the Kubernetes version in an image's tag.
+var versionTag = regexp.MustCompile(`:(v[0-9]+\.[0-9]+\.[0-9]+[^@]*)`)
+
+// ErrVersion means that the name of a node image does not tell its Kubernetes version.
+var ErrVersion = errors.New("no Kubernetes version in the node image's tag")
+
+// KubeVersion is the Kubernetes version of the clusters to be made, as the node image's tag has it. Once there is a
+// cluster, its Version tells for certain.
+func (p *Provider) KubeVersion(ctx context.Context) (string, error) {
+	image := p.image
+	if image == "" && p.config != nil && len(p.config.Nodes) > 0 {
+		image = p.config.Nodes[0].Image
+	}
+	if image == "" {
+		e, _, err := detect(ctx)
+		if err != nil {
+			return "", err
+		}
+		chosen, err := e.defaultImage(ctx)
+		if err != nil {
+			return "", err
+		}
+		image = chosen.name
+	}
+	found := versionTag.FindStringSubmatch(image)
+	if found == nil {
+		return "", fmt.Errorf("%w: %s", ErrVersion, image)
+	}
+	return found[1], nil
+}
 
 // nodeImage is an image that nodes can run.
 type nodeImage struct {

@@ -48,11 +48,19 @@ func must(t *testing.T, e engine, args ...string) string {
 	return out
 }
 
-// sleepImage makes an image of one static program that sleeps, without a registry.
+// sleepImage makes an image of one static program that listens and sleeps, without a registry.
 func sleepImage(t *testing.T, e engine) string {
 	t.Helper()
 	dir := t.TempDir()
-	const program = "package main\n\nimport \"time\"\n\nfunc main() { time.Sleep(time.Hour) }\n"
+	const program = `package main
+
+import (
+	"net"
+	"time"
+)
+
+func main() { _, _ = net.Listen("tcp", ":8080"); time.Sleep(time.Hour) }
+`
 	if err := os.WriteFile(filepath.Join(dir, "main.go"), []byte(program), 0o600); err != nil {
 		t.Fatal(err)
 	}

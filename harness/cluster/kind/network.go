@@ -34,14 +34,14 @@ type network struct {
 	stateRoot string
 }
 
-func newNetwork(e engine, cluster, stateRoot string) network {
-	name := kindNetwork
+// chooseNetwork returns the name of the network that kind will put nodes into.
+func chooseNetwork(e engine) string {
 	for binary, env := range map[string]string{"docker": "KIND_EXPERIMENTAL_DOCKER_NETWORK", "podman": "KIND_EXPERIMENTAL_PODMAN_NETWORK"} {
 		if other := os.Getenv(env); other != "" && e.binary == binary {
-			name = other
+			return other
 		}
 	}
-	return network{engine: e, name: name, cluster: cluster, stateRoot: stateRoot}
+	return kindNetwork
 }
 
 func (n network) lock(ctx context.Context) (func(), error) {

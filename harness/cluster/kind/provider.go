@@ -181,9 +181,10 @@ func (p *Provider) begin(ctx context.Context, e engine, config *v1alpha4.Cluster
 		return nil, err
 	}
 	dir := filepath.Join(root, "kind", journal.DirPrefix+randomHex(6))
+	net := network{engine: e, name: chooseNetwork(e), cluster: config.Name, stateRoot: root}
 	data := map[string]string{
 		journal.DataProvider: ProviderName, dataDir: dir, dataState: stateStarting, dataNodes: strconv.Itoa(len(config.Nodes)),
-		dataEngine: e.binary, dataStateRoot: root,
+		dataEngine: e.binary, dataStateRoot: root, dataNetwork: net.name,
 	}
 	maps.Copy(data, endpoint())
 	if err := makeWay(ctx, j, e, config.Name); err != nil {
@@ -195,8 +196,8 @@ func (p *Provider) begin(ctx context.Context, e engine, config *v1alpha4.Cluster
 	}
 	return &Cluster{
 		name: config.Name, dir: dir, engine: e, entry: entry,
-		network: newNetwork(e, config.Name, root),
-		deaths:  deaths{died: make(chan struct{}), broken: map[string]bool{}},
+		network: net,
+		deaths:   deaths{died: make(chan struct{}), broken: map[string]bool{}},
 	}, nil
 }
 

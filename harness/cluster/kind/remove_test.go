@@ -121,7 +121,7 @@ func TestUndoEndsOrphans(t *testing.T) {
 		t.Fatal(err)
 	}
 	record := journal.Record{Kind: journal.KindCluster, ID: name, Data: map[string]string{
-		journal.DataProvider: ProviderName, dataDir: dir, dataState: stateStarting, dataEngine: e.binary, dataStateRoot: root,
+		journal.DataProvider: ProviderName, dataDir: dir, dataState: stateStarting, dataEngine: e.binary, dataStateRoot: root, dataNetwork: kindNetwork,
 	}}
 	eventually(t, "the node is made", func() bool { return len(remains(t, e, name)) > 0 })
 	if err := Undo(t.Context(), record); err != nil {

@@ -22,6 +22,7 @@ const (
 	dataVersion    = "version"
 	dataKubeconfig = "kubeconfig"
 	dataEngine     = "engine"
+	dataNetwork    = "network"
 	dataStateRoot  = "stateRoot"
 	// dataEnv is followed by the name of a variable that says where the engine is.
 	dataEnv = "env."
@@ -60,7 +61,7 @@ func Undo(ctx context.Context, r journal.Record) error {
 		err = e.removeNodes(ctx, r.ID)
 	}
 	if err == nil {
-		err = newNetwork(e, r.ID, r.Data[dataStateRoot]).remove(ctx)
+		err = network{engine: e, name: r.Data[dataNetwork], cluster: r.ID, stateRoot: r.Data[dataStateRoot]}.remove(ctx)
 	}
 	if err != nil {
 		return err

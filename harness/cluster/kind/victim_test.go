@@ -36,6 +36,8 @@ func victim(args string) error {
 // A process that is killed in any phase leaves nothing that Undo does not remove.
 func TestKilled(t *testing.T) {
 	e := needNodeImage(t)
+	// A network of our own, so that nobody else's cluster keeps it.
+	t.Setenv("KIND_EXPERIMENTAL_DOCKER_NETWORK", "rehearse-test-"+randomHex(4))
 	for _, phase := range []string{
 		"node image ", "preparing nodes", "writing configuration", "starting control-plane", "joining worker nodes",
 		"waiting for nodes", "Kubernetes ", "deleting",
@@ -120,8 +122,11 @@ func checkNothingLeft(t *testing.T, e engine, l leftovers) {
 			t.Errorf("volume left: %s", volume)
 		}
 	}
-	if made, err := e.run(t.Context(), "network", "inspect", "--format", fmt.Sprintf("{{index .Labels %q}}", networkLabel), kindNetwork); err == nil && made == l.name {
-		t.Errorf("network left: %s", kindNetwork)
+	networks, _ := e.words(t.Context(), "network", "ls", "--format", "{{.Name}}", "--filter", "label="+networkLabel+"="+l.name)
+	for _, name := range networks {
+		if users, _ := e.words(t.Context(), "ps", "-a", "-q", "--filter", "network="+name); len(users) == 0 {
+			t.Errorf("network left: %s", name)
+		}
 	}
 	folders, err := filepath.Glob(filepath.Join(l.root, "kind", "*"))
 	records, _ := filepath.Glob(filepath.Join(l.root, "journal", "*@*"))

@@ -2,13 +2,17 @@ package providers
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"sigs.k8s.io/yaml"
 
 	"rehearse.dev/rehearse/harness/api/v1alpha1"
 	"rehearse.dev/rehearse/harness/cluster"
+	"rehearse.dev/rehearse/harness/cluster/internal/gobuild"
+	"rehearse.dev/rehearse/harness/cluster/internal/workload"
 	"rehearse.dev/rehearse/harness/cluster/kind"
 )
 
@@ -32,7 +36,23 @@ func newKind(_ Options, settings any) (cluster.Provider, error) {
 			opts = append(opts, kind.WithLocalImages(image))
 		}
 	}
+	if !slices.Contains(s.Images, workload.Tag) { // else somebody has an image of that name
+		opts = append(opts, kind.WithImages(workloadImage))
+	}
 	return kind.New(opts...), nil
+}
+
+// workloadImage is what the fixture charts run. Other charts need none of it, so having nothing to build it with is no failure.
+func workloadImage(ctx context.Context, progress func(string)) ([]string, error) {
+	path, err := workload.Archive(ctx, progress)
+	if errors.Is(err, gobuild.ErrNoToolchain) {
+		progress("the nodes go without " + workload.Tag + ", which fixture charts run: " + err.Error())
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return []string{path}, nil
 }
 
 // kindConfig reads the kind configuration that the settings hold or name.

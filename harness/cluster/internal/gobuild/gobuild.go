@@ -105,7 +105,7 @@ func (b *Builder) Ensure(ctx context.Context, p Program) (dir string, err error)
 	if found, err := exists(dir); found || err != nil {
 		return dir, err
 	}
-	if err := b.inTempDir(parent, func(tmp string) error { return b.build(ctx, p, tmp, dir) }); err != nil {
+	if err := b.InTempDir(parent, func(tmp string) error { return b.build(ctx, p, tmp, dir) }); err != nil {
 		return "", p.explain(err)
 	}
 	return dir, nil
@@ -119,8 +119,9 @@ func exists(dir string) (bool, error) {
 	return err == nil, err
 }
 
-// inTempDir calls do with a journaled folder beside the cache's entries, so that what is built there can be renamed.
-func (b *Builder) inTempDir(parent string, do func(dir string) error) (err error) {
+// InTempDir calls do with a new folder in parent, from which what is made there can be renamed into the cache. It is journaled,
+// and gone in the end.
+func (b *Builder) InTempDir(parent string, do func(dir string) error) (err error) {
 	id := journal.DirPrefix + "build-" + strings.ToLower(rand.Text()[:12])
 	tmp := filepath.Join(parent, id)
 	entry, err := b.journal.Begin(journal.KindDir, id, map[string]string{journal.DataPath: tmp})

@@ -19,10 +19,6 @@ const removal = time.Minute
 
 // assemble makes the image: base, files, set-up and the control plane's images, in a container that is then committed.
 func (b *builder) assemble(ctx context.Context, p parts) (err error) {
-	old, err := b.engine.imageID(ctx, b.tag)
-	if err != nil {
-		return err
-	}
 	w := workshop{engine: b.engine, id: journal.DirPrefix + "node-image-" + strings.ToLower(rand.Text()[:12]), progress: b.progress}
 	entry, err := b.journal.Begin(KindWorkshop, w.id, map[string]string{dataEngine: b.engine.command})
 	if err != nil {
@@ -49,18 +45,16 @@ func (b *builder) assemble(ctx context.Context, p parts) (err error) {
 	if err := w.commit(ctx, b.tag, b.recipe.key()); err != nil {
 		return err
 	}
-	b.forget(ctx, old)
+	b.forget(ctx)
 	return nil
 }
 
-// forget removes the image that had the tag before, unless a container or another tag still needs it: the engine refuses
-// then, and it is the user's to decide.
-func (b *builder) forget(ctx context.Context, old string) {
-	if old == "" {
-		return
-	}
-	if _, err := b.engine.run(ctx, "image", "rm", old); err != nil && !missing(err) {
-		b.progress("node image: the image that had this tag before stays: " + err.Error())
+// forget removes images of earlier recipes that have lost their tag to a newer one. The engine keeps those that a cluster
+// still runs on; a later build removes them. An old image that stays is no reason for this build to fail.
+func (b *builder) forget(ctx context.Context) {
+	_, err := b.engine.run(ctx, "image", "prune", "--force", "--filter", "label="+RecipeLabel)
+	if err != nil {
+		b.progress("node image: old images stay: " + err.Error())
 	}
 }
 

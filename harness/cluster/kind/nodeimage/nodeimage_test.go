@@ -4,8 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+
+	"rehearse.dev/rehearse/harness/cluster/cachedir"
 )
 
 func TestCurrentImageIsLeftAlone(t *testing.T) {
@@ -30,6 +34,20 @@ func TestCurrentImageIsLeftAlone(t *testing.T) {
 	}
 	if other := calls(t, log, ""); len(other) != len(calls(t, log, "image inspect")) {
 		t.Errorf("more was done than to look: %q", other)
+	}
+}
+
+// TestEnsure goes the whole way to a current image, by the engine on the PATH.
+func TestEnsure(t *testing.T) {
+	r, err := newRecipe("amd64")
+	if err != nil {
+		t.Fatal(err)
+	}
+	docker, _ := script(t, fmt.Sprintf(`case "$*" in version*) echo amd64 ;; *Labels*example.org/a:b) echo '{"%s":"%s"}' ;; *.Id*) echo sha256:1 ;; *) exit 9 ;; esac`, RecipeLabel, r.key()))
+	t.Setenv("PATH", filepath.Dir(docker)+":"+os.Getenv("PATH"))
+	t.Setenv(cachedir.Env, t.TempDir())
+	if tag, err := Ensure(t.Context(), Options{Tag: "example.org/a:b", StateRoot: t.TempDir()}); err != nil || tag != "example.org/a:b" {
+		t.Errorf("tag %q, %v", tag, err)
 	}
 }
 

@@ -26,7 +26,7 @@ for try in $(seq 100); do
   sleep 0.1
 done
 [ "${ready:-}" ] || { tail -n 5 /tmp/containerd.log >&2; exit 1; }
-ctr -n k8s.io images import --label=io.cri-containerd.pinned=pinned --all-platforms --no-unpack --digests - >&2
+ctr -n k8s.io images import --label=io.cri-containerd.pinned=pinned --all-platforms --no-unpack - >&2
 kill $!
 wait $! || true
 rm -rf /tmp/containerd.log /run/containerd`

@@ -79,7 +79,7 @@ func newRecipe(arch string) (recipe, error) {
 // key names the recipe; images carry it as a label.
 func (r recipe) key() string {
 	return hash(
-		recipeVersion, r.arch, r.rootfsKey(), kindVersion, setupScript, containerdExtra, cniTemplate, storageClass, cniNote,
+		recipeVersion, r.arch, r.rootfsKey(), kindVersion, setupScript, importScript, containerdExtra, cniTemplate, storageClass, cniNote,
 		inputs(r.kube), inputs(r.node),
 	)
 }

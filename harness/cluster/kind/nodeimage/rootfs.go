@@ -101,7 +101,10 @@ func (b *builder) bootstrap(ctx context.Context, dir, archive string) error {
 		env: append(source.env(), "rootfs="+rootfs, "archive="+made, "LC_ALL=C", "DEBIAN_FRONTEND=noninteractive"),
 	}.run(ctx)
 	stop()
-	if err != nil {
+	switch {
+	case ctx.Err() != nil:
+		return err
+	case err != nil:
 		return fmt.Errorf("%w (check that apt's sources can be reached, or use --base)", err)
 	}
 	return publish(made, archive)
