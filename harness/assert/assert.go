@@ -49,7 +49,7 @@ func (r *Result) rest(seqs ...int64) {
 // Registry lists the assertions.
 func Registry() registry.Registry[Func] {
 	return registry.New("assertion",
-		ownershipEntry(), readinessOrderEntry(), ledgerEntry(), liveEntry(), recoveryTimeEntry(), objectEntry(), eventsEntry())
+		ownershipEntry(), readinessOrderEntry(), ledgerEntry(), liveEntry(), recoveryTimeEntry(), objectEntry(), eventsEntry(), firingsEntry())
 }
 
 // typed adapts a function of one spec type.
@@ -131,6 +131,8 @@ func nameOf(do v1alpha1.Choice, step string) string {
 		parts = append(parts, spec.Object)
 	case *v1alpha1.Events:
 		parts = append(parts, spec.Object, spec.Reason)
+	case *v1alpha1.Firings:
+		parts = append(parts, spec.Fault)
 	}
 	if step != "" {
 		parts = append(parts, "at", step)

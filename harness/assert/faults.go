@@ -47,7 +47,7 @@ func (v *View) lifeOf(name string) life {
 			l.active = true
 		case evidence.FaultFired:
 			l.fired++
-		case evidence.FaultRecoverySeen:
+		case evidence.FaultRecoverySeen, evidence.FaultUnavailable:
 			l.active = false
 		case evidence.FaultFailed:
 			l.fail(e.Fault)
@@ -76,7 +76,7 @@ func (v *View) judgeLife(l life, required bool) (verdict.Status, string) {
 		return verdict.Passed, ""
 	case len(l.noEffect) > 0:
 		return verdict.Inconclusive, "it did not take effect: " + strings.Join(l.noEffect, "; ")
-	case l.injected == 0 && v.endedBy != "":
+	case l.injected == 0 && v.endedBy != "" && !v.windows[v.endedBy].finished.Finished.Inconclusive:
 		return verdict.Skipped, fmt.Sprintf("step %q ended the run before it was injected", v.endedBy)
 	case l.injected == 0:
 		return verdict.Inconclusive, "it was never injected: its step was over, or the evidence ends, before its turn came"

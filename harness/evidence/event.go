@@ -132,7 +132,7 @@ type FaultPhase string
 // The phases of faults.
 const (
 	FaultUnavailable  FaultPhase = "unavailable"  // this cluster cannot do it
-	FaultInjected     FaultPhase = "injected"     // it was brought about
+	FaultInjected     FaultPhase = "injected"     // it begins to be brought about
 	FaultFired        FaultPhase = "fired"        // it took effect on its target, for the Firing-th time
 	FaultPropagated   FaultPhase = "propagated"   // it was seen to have taken effect
 	FaultRecovered    FaultPhase = "recovered"    // it was ended

@@ -60,7 +60,7 @@ type transition struct {
 // transitions are all that are legal. An active fault cannot be cleaned up: it has to recover first.
 var transitions = map[Action]transition{
 	SetUp:              {from: []State{New}, to: Ready},
-	Inject:             {from: []State{Ready, Restored}, to: Injected, failed: Injected, phase: evidence.FaultInjected},
+	Inject:             {from: []State{Ready, Restored}, to: Injected, failed: Injected},
 	WaitForPropagation: {from: []State{Injected}, to: Propagated, phase: evidence.FaultPropagated},
 	Recover:            {from: []State{Injected, Propagated}, to: Recovered, phase: evidence.FaultRecovered},
 	WaitForRecovery:    {from: []State{Recovered}, to: Restored, phase: evidence.FaultRecoverySeen},
@@ -113,7 +113,8 @@ func (l *Life) SetUp(ctx context.Context) error {
 	return l.do(SetUp, func(s *scene) error { return l.breaker.available(ctx, s.Site) })
 }
 
-// Inject finds the fault's targets, notes what undoing it takes, and breaks them. After an error it has to recover too.
+// Inject finds the fault's targets, notes what undoing it takes, and breaks them. After an error it has to recover too,
+// unless that wraps cluster.ErrUnsupported.
 func (l *Life) Inject(ctx context.Context) error {
 	return l.do(Inject, func(s *scene) error {
 		aim, err := l.breaker.aim(ctx, s.Site)
@@ -126,7 +127,12 @@ func (l *Life) Inject(ctx context.Context) error {
 		if err := l.note.begin(aim.Undo); err != nil {
 			return err
 		}
-		return l.breaker.inject(ctx, s)
+		l.record(evidence.Fault{Phase: evidence.FaultInjected})
+		err = l.breaker.inject(ctx, s)
+		if errors.Is(err, cluster.ErrUnsupported) {
+			err = errors.Join(err, l.note.done())
+		}
+		return err
 	})
 }
 
@@ -150,7 +156,7 @@ func (l *Life) Hold(ctx context.Context) {
 // Recover ends the fault.
 func (l *Life) Recover(ctx context.Context) error {
 	return l.do(Recover, func(s *scene) error {
-		if s.Aim.Undo == nil {
+		if s.Undo == nil {
 			return nil // it found no target
 		}
 		return l.breaker.recover(ctx, s)
@@ -160,7 +166,7 @@ func (l *Life) Recover(ctx context.Context) error {
 // WaitForRecovery returns once the fault is seen to have ended.
 func (l *Life) WaitForRecovery(ctx context.Context) error {
 	return l.do(WaitForRecovery, func(s *scene) error {
-		if s.Aim.Undo == nil {
+		if s.Undo == nil {
 			return nil
 		}
 		if err := l.breaker.recovered(ctx, s); err != nil {
@@ -186,6 +192,8 @@ func (l *Life) do(a Action, perform func(*scene) error) error {
 	err := perform(l.scene())
 	next := t.to
 	switch {
+	case errors.Is(err, cluster.ErrUnsupported):
+		next = state // nothing was done
 	case err != nil && t.failed != "":
 		next = t.failed
 	case err != nil:

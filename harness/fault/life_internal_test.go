@@ -117,11 +117,12 @@ func TestFailures(t *testing.T) {
 		{SetUp, fmt.Errorf("%w: no nodes", cluster.ErrUnsupported), New, false, "unavailable setUp"},
 		{"aim", ErrNoTarget, Injected, true, "failed inject"},
 		{Inject, boom, Injected, true, "failed inject"},
+		{Inject, cluster.ErrUnsupported, Ready, false, "unavailable inject"},
 		{WaitForPropagation, boom, Injected, true, "failed waitForPropagation"},
 		{Recover, boom, Propagated, true, "failed recover"},
 		{WaitForRecovery, boom, Recovered, false, "failed waitForRecovery"},
 	} {
-		t.Run(string(test.fails), func(t *testing.T) {
+		t.Run(string(test.fails)+" "+test.err.Error(), func(t *testing.T) {
 			t.Parallel()
 			var events record
 			l := newLife(&fake{fails: map[Action]error{test.fails: test.err}}, &events, Note{})
@@ -153,8 +154,8 @@ func TestWholeLife(t *testing.T) {
 		}
 	}
 	want := []string{
-		"fired 1", "injected", "propagated", "recovered", "recoverySeen",
-		"fired 2", "injected", "propagated", "recovered", "recoverySeen", "cleanedUp",
+		"injected", "fired 1", "propagated", "recovered", "recoverySeen",
+		"injected", "fired 2", "propagated", "recovered", "recoverySeen", "cleanedUp",
 	}
 	if !slices.Equal(events.events, want) || l.Fired() != 2 {
 		t.Errorf("%q", events.events)

@@ -25,13 +25,20 @@ var errNoCluster = errors.New("out of clusters")
 // perform runs plans with a folder of its own.
 func perform(t *testing.T, ctx context.Context, cfg Config, plans []plan.Plan) verdict.Run {
 	t.Helper()
+	out, _ := performIn(t, ctx, cfg, plans)
+	return out
+}
+
+// performIn is perform, and returns the run's folder too.
+func performIn(t *testing.T, ctx context.Context, cfg Config, plans []plan.Plan) (out verdict.Run, dir string) {
+	t.Helper()
 	cfg.ID = "20260314-101502-" + strings.ToLower(rand.Text()[:6]) // tests share clusters, and namespaces are named after it
 	cfg.Dir = filepath.Join(t.TempDir(), cfg.ID)
 	out, err := Run(ctx, cfg, plans)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return out
+	return out, cfg.Dir
 }
 
 // several are plans s1, s2, … with clusters of their own.

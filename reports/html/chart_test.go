@@ -50,6 +50,34 @@ func TestChart(t *testing.T) {
 	}
 }
 
+// TestChartOfAFault: a fault has a lane of its own, above all others, with a bar from its injection to the end that was seen.
+func TestChartOfAFault(t *testing.T) {
+	t.Parallel()
+	told := func(seq int64, at time.Duration, phase evidence.FaultPhase, firing int) evidence.Event {
+		return evidence.Event{Seq: seq, At: at, Fault: &evidence.Fault{Name: "gone", Kind: "pauseNode", Phase: phase, Firing: firing}}
+	}
+	b := &evidence.Bundle{Timeline: []evidence.Event{
+		{Seq: 1, Step: "v1", Started: &evidence.StepStarted{Operation: "install"}},
+		transition(2, time.Second, "a", "InProgress"),
+		told(3, 2*time.Second, evidence.FaultInjected, 0),
+		told(4, 3*time.Second, evidence.FaultFired, 1),
+		told(5, 5*time.Second, evidence.FaultRecovered, 0),
+		told(6, 6*time.Second, evidence.FaultRecoverySeen, 0),
+		{Seq: 7, At: 10 * time.Second, Step: "v1", Finished: &evidence.StepFinished{Operation: "install"}},
+	}}
+	charts := chartsOf(b, verdict.Variant{})
+	if len(charts) == 0 || charts[0].Lanes[0].Label != "fault gone" {
+		t.Fatalf("no lane of the fault: %+v", charts)
+	}
+	lane := charts[0].Lanes[0]
+	if len(lane.Bars) != 1 || lane.Bars[0].Class != "Active" || lane.Bars[0].W != (plotRight-labelWidth)*0.4 {
+		t.Errorf("bars %+v, want one of four seconds", lane.Bars)
+	}
+	if len(lane.Marks) != 1 || lane.Marks[0].Class != "fault" {
+		t.Errorf("marks %+v, want one for the firing", lane.Marks)
+	}
+}
+
 func TestChartOfAStepThatNeverEnded(t *testing.T) {
 	t.Parallel()
 	b := &evidence.Bundle{Timeline: []evidence.Event{

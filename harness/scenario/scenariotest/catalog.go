@@ -50,6 +50,7 @@ func Catalog() scenario.Catalog {
 			info[v1alpha1.RecoveryTime]("recoveryTime", "recoveryTime: {of: back, max: 60s}\n"),
 			info[v1alpha1.ObjectMatch]("object", "object: {object: ConfigMap/extra, absent: true}\n"),
 			info[v1alpha1.Events]("events", "events: {reason: BackOff, max: 0}\n"),
+			info[v1alpha1.Firings]("firings", "firings: {fault: crashing, min: 3}\n"),
 		},
 		Providers: []registry.Info{
 			info[v1alpha1.EmbeddedCluster]("embedded", "cluster: {provider: embedded}\n"),
