@@ -80,7 +80,7 @@ func (t taint) has(s *scene, n *corev1.Node) bool {
 	return hasTaint(n, s.Undo[undoKey], corev1.TaintEffect(s.Undo[undoEffect]))
 }
 
-// propagated waits until the node is tainted and, if the taint evicts, until the pods that do not tolerate it are gone.
+// propagated waits until the node is tainted. What that does to pods is for assertions to say.
 func (t taint) propagated(ctx context.Context, s *scene) error {
 	err := awaitNode(ctx, s.Site, s.Undo[undoNode], func(n *corev1.Node) string {
 		if !t.has(s, n) {

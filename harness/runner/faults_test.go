@@ -200,7 +200,9 @@ func TestInterruptedFault(t *testing.T) {
 		interrupt()
 	})}
 	out := perform(t, ctx, cfg, plans)
-	if got := faultsOf(out.Variants[0]); got != "break passed, v1 errored, fault f inconclusive" {
+	// Whether a pod met the fault depends on how far Helm came.
+	got := faultsOf(out.Variants[0])
+	if got != "break passed, v1 errored, fault f inconclusive" && got != "break passed, v1 errored, fault f passed" {
 		t.Error(got)
 	}
 	if len(noted) != 2 || len(records(t, j)) != 0 {

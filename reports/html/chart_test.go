@@ -70,7 +70,7 @@ func TestChartOfAFault(t *testing.T) {
 		t.Fatalf("no lane of the fault: %+v", charts)
 	}
 	lane := charts[0].Lanes[0]
-	if len(lane.Bars) != 1 || lane.Bars[0].Class != "Active" || lane.Bars[0].W != (plotRight-labelWidth)*0.4 {
+	if len(lane.Bars) != 1 || lane.Bars[0].Class != "Active" || lane.Bars[0].W.String() != px((plotRight-labelWidth)*0.4).String() {
 		t.Errorf("bars %+v, want one of four seconds", lane.Bars)
 	}
 	if len(lane.Marks) != 1 || lane.Marks[0].Class != "fault" {
