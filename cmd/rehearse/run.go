@@ -18,11 +18,9 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"rehearse.dev/rehearse/harness/cluster"
 	"rehearse.dev/rehearse/harness/cluster/embedded"
 	"rehearse.dev/rehearse/harness/cluster/journal"
 	"rehearse.dev/rehearse/harness/cluster/providers"
-	"rehearse.dev/rehearse/harness/plan"
 	"rehearse.dev/rehearse/harness/progress"
 	"rehearse.dev/rehearse/harness/runner"
 	"rehearse.dev/rehearse/reports"
@@ -114,7 +112,7 @@ func (f *runFlags) config(reporter progress.Reporter) (runner.Config, error) {
 	cfg := runner.Config{
 		ID:        id,
 		Dir:       filepath.Join(f.reports, id),
-		Providers: f.provider,
+		Providers: runner.Registered(providers.Options{KubeBinary: f.kubeBin}),
 		Parallel:  f.parallel,
 		FailFast:  f.failFast,
 		Keep:      f.keep,
@@ -133,15 +131,6 @@ func (f *runFlags) config(reporter progress.Reporter) (runner.Config, error) {
 	}
 	cfg.Attached, err = embedded.Attach(f.cluster)
 	return cfg, err
-}
-
-// provider makes the provider of a cluster of these needs.
-func (f *runFlags) provider(needs plan.Needs) (cluster.Provider, error) {
-	entry, err := providers.Registry().Lookup(needs.Provider)
-	if err != nil {
-		return nil, err
-	}
-	return entry.Code.New(providers.Options{KubeBinary: f.kubeBin}, needs.Settings())
 }
 
 // linger tells how to reach what --keep left, and waits for Ctrl-C.

@@ -8,6 +8,9 @@ import (
 // ErrUnsupported means that a provider cannot do something faithfully. The text of the error that wraps it says why.
 var ErrUnsupported = errors.New("not supported by this provider")
 
+// ErrNotRunning means that a container has just ended by itself, so that it cannot be crashed.
+var ErrNotRunning = errors.New("the container does not run")
+
 // Breakable is a Cluster whose nodes and containers can be broken on purpose.
 type Breakable interface {
 	Cluster
@@ -19,7 +22,8 @@ type Breakable interface {
 	KillNode(ctx context.Context, node string) error
 	// StartNode starts a node that was killed.
 	StartNode(ctx context.Context, node string) error
-	// CrashContainer ends a running container of a pod at once; the kubelet will restart it.
+	// CrashContainer ends a running container of a pod at once; the kubelet will restart it. The error wraps ErrNotRunning
+	// if it has ended by itself.
 	CrashContainer(ctx context.Context, c ContainerRef) error
 }
 

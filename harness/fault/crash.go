@@ -99,7 +99,7 @@ func (c crash) crashRunning(ctx context.Context, s *scene, targets []evidence.Re
 			Namespace: pod.Namespace, Pod: pod.Name, Container: status.Name, Node: pod.Spec.NodeName, ID: status.ContainerID,
 		})
 		switch {
-		case apierrors.IsNotFound(err):
+		case apierrors.IsNotFound(err), errors.Is(err, cluster.ErrNotRunning):
 			continue // it has just gone
 		case err != nil:
 			return err

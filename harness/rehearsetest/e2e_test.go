@@ -22,7 +22,7 @@ var environment env.Environment
 // TestMain boots an embedded cluster the e2e-framework's way, as anybody's own tests can.
 func TestMain(m *testing.M) {
 	environment = env.NewWithConfig(envconf.New())
-	environment.Setup(envfuncs.CreateCluster(rehearsetest.NewE2ECluster(embedded.New(), cluster.Spec{Nodes: 1}), clusterName))
+	environment.Setup(envfuncs.CreateCluster(rehearsetest.NewE2ECluster(embedded.New(), cluster.Spec{Nodes: 2}), clusterName))
 	environment.Finish(envfuncs.DestroyCluster(clusterName))
 	os.Exit(environment.Run(m))
 }

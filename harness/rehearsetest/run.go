@@ -10,8 +10,8 @@ import (
 	"testing"
 
 	"rehearse.dev/rehearse/harness/cluster"
-	"rehearse.dev/rehearse/harness/cluster/embedded"
 	"rehearse.dev/rehearse/harness/cluster/journal"
+	"rehearse.dev/rehearse/harness/cluster/providers"
 	"rehearse.dev/rehearse/harness/plan"
 	"rehearse.dev/rehearse/harness/runner"
 	"rehearse.dev/rehearse/harness/scenario"
@@ -26,6 +26,7 @@ type options struct {
 	dir      string
 	seed     int64
 	parallel int
+	provider string
 }
 
 // WithCluster runs the scenarios that can share a cluster on c, which is left running.
@@ -40,6 +41,9 @@ func WithSeed(seed int64) Option { return func(o *options) { o.seed = seed } }
 // WithParallel runs so many variants at once; without it, one.
 func WithParallel(n int) Option { return func(o *options) { o.parallel = n } }
 
+// WithProvider has clusters made by this provider instead of the one that the scenarios name: "embedded" or "kind".
+func WithProvider(name string) Option { return func(o *options) { o.provider = name } }
+
 // Run rehearses the scenarios in paths (files, folders, globs) and makes a subtest of every variant, and of every step
 // and assertion in it. What failed, errored or was inconclusive fails its subtest. It returns the outcome.
 func Run(t *testing.T, paths []string, opts ...Option) verdict.Run {
@@ -48,11 +52,11 @@ func Run(t *testing.T, paths []string, opts ...Option) verdict.Run {
 	for _, opt := range opts {
 		opt(&o)
 	}
-	plans := load(t, paths, o.seed)
+	plans := load(t, paths, o)
 	cfg := runner.Config{
 		ID:        "gotest-" + strings.ToLower(rand.Text()[:6]),
 		Dir:       o.dir,
-		Providers: runner.Always(embedded.New()),
+		Providers: runner.Registered(providers.Options{}),
 		Attached:  o.attached,
 		Parallel:  o.parallel,
 		Args:      append([]string{"rehearsetest"}, paths...),
@@ -77,7 +81,7 @@ func Run(t *testing.T, paths []string, opts ...Option) verdict.Run {
 	return out
 }
 
-func load(t *testing.T, paths []string, seed int64) []plan.Plan {
+func load(t *testing.T, paths []string, o options) []plan.Plan {
 	t.Helper()
 	files, err := scenario.Load(paths, runner.Catalog())
 	if err != nil {
@@ -85,7 +89,7 @@ func load(t *testing.T, paths []string, seed int64) []plan.Plan {
 	}
 	var plans []plan.Plan
 	for _, file := range files {
-		compiled, err := plan.Compile(file, plan.Options{Seed: seed})
+		compiled, err := plan.Compile(file, plan.Options{Seed: o.seed, Provider: o.provider})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -101,6 +105,9 @@ func load(t *testing.T, paths []string, seed int64) []plan.Plan {
 // variant reports one variant's verdicts.
 func variant(t *testing.T, v verdict.Variant, evidence string) {
 	t.Helper()
+	if v.Status == verdict.Skipped && v.Reason != "" {
+		t.Skip(v.Reason)
+	}
 	for _, judged := range v.Verdicts {
 		t.Run(judged.Name, func(t *testing.T) {
 			switch judged.Status {

@@ -23,7 +23,7 @@ func Prepare(ctx context.Context, plans []plan.Plan, cacheDir string) ([]plan.Pl
 	for i, p := range plans {
 		charts := release.Charts{BaseDir: p.Dir, CacheDir: cacheDir}
 		scoped := wide(p.Scenario.Spec.Faults)
-		kubeVersion, err := kubeVersionFor(p.Needs)
+		kubeVersion, err := kubeVersionFor(ctx, p.Needs)
 		if err != nil {
 			return nil, err
 		}
@@ -54,12 +54,12 @@ func Prepare(ctx context.Context, plans []plan.Plan, cacheDir string) ([]plan.Pl
 }
 
 // kubeVersionFor is the Kubernetes version that a cluster of these needs is going to have.
-func kubeVersionFor(needs plan.Needs) (string, error) {
+func kubeVersionFor(ctx context.Context, needs plan.Needs) (string, error) {
 	provider, err := providers.Registry().Lookup(needs.Provider)
 	if err != nil {
 		return "", err
 	}
-	return provider.Code.KubeVersion()
+	return provider.Code.KubeVersion(ctx, needs.Settings())
 }
 
 func names(refs []evidence.Ref) []string {

@@ -14,6 +14,7 @@ import (
 
 	"rehearse.dev/rehearse/harness/cluster"
 	"rehearse.dev/rehearse/harness/cluster/journal"
+	"rehearse.dev/rehearse/harness/cluster/providers"
 	"rehearse.dev/rehearse/harness/evidence"
 	"rehearse.dev/rehearse/harness/plan"
 	"rehearse.dev/rehearse/harness/progress"
@@ -56,6 +57,17 @@ type Providers func(plan.Needs) (cluster.Provider, error)
 // Always is the choice of one provider, whatever is needed.
 func Always(p cluster.Provider) Providers {
 	return func(plan.Needs) (cluster.Provider, error) { return p, nil }
+}
+
+// Registered chooses the provider by its name in the registry.
+func Registered(o providers.Options) Providers {
+	return func(needs plan.Needs) (cluster.Provider, error) {
+		entry, err := providers.Registry().Lookup(needs.Provider)
+		if err != nil {
+			return nil, err
+		}
+		return entry.Code.New(o, needs.Settings())
+	}
 }
 
 // run is one invocation under way.

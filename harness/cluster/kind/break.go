@@ -78,7 +78,15 @@ func (c *Cluster) CrashContainer(ctx context.Context, ref cluster.ContainerRef) 
 		return fail(fmt.Errorf("%q is no ID of a containerd container: has it started?", ref.ID))
 	}
 	if _, err := c.engine.run(ctx, "exec", ref.Node, "ctr", "--namespace=k8s.io", "task", "kill", "--signal", "SIGKILL", id); err != nil {
+		if endedByItself(err) {
+			err = fmt.Errorf("%w: %w", cluster.ErrNotRunning, err)
+		}
 		return fail(err)
 	}
 	return nil
+}
+
+// endedByItself reports whether containerd knows no task of a container any more, or only its remains.
+func endedByItself(err error) bool {
+	return strings.Contains(err.Error(), "not found") || strings.Contains(err.Error(), "process already finished")
 }

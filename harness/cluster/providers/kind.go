@@ -18,6 +18,28 @@ import (
 
 // newKind makes the provider kind of its settings.
 func newKind(_ Options, settings any) (cluster.Provider, error) {
+	p, err := kindOf(settings)
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// kindVersion is the version of the node image that would be taken. Where that cannot be told, because no engine runs or
+// the image's name says nothing, it is that of the image that is made here: the cluster will tell for certain.
+func kindVersion(ctx context.Context, settings any) (string, error) {
+	p, err := kindOf(settings)
+	if err != nil {
+		return "", err
+	}
+	version, err := p.KubeVersion(ctx)
+	if errors.Is(err, kind.ErrNoRuntime) || errors.Is(err, kind.ErrVersion) {
+		return kind.KubeVersion, nil
+	}
+	return version, err
+}
+
+func kindOf(settings any) (*kind.Provider, error) {
 	s, ok := settings.(*v1alpha1.KindCluster)
 	if !ok {
 		s = &v1alpha1.KindCluster{}

@@ -25,8 +25,9 @@ type Provider struct {
 	New func(o Options, settings any) (cluster.Provider, error)
 	// Undo removes what a killed process left of one of its clusters.
 	Undo func(ctx context.Context, r journal.Record) error
-	// KubeVersion is the Kubernetes version of its clusters unless settings say otherwise, for example v1.36.3.
-	KubeVersion func() (string, error)
+	// KubeVersion is the Kubernetes version that its clusters of these settings are going to have, as far as it can be told
+	// before one is made, for example v1.36.3.
+	KubeVersion func(ctx context.Context, settings any) (string, error)
 }
 
 // Registry lists the providers.
@@ -42,7 +43,7 @@ func Registry() registry.Registry[Provider] {
 					return embedded.New(embedded.WithKubeBinary(o.KubeBinary)), nil
 				},
 				Undo:        embedded.Undo,
-				KubeVersion: embedded.KubeVersion,
+				KubeVersion: func(context.Context, any) (string, error) { return embedded.KubeVersion() },
 			},
 		},
 		registry.Entry[Provider]{
@@ -53,7 +54,7 @@ func Registry() registry.Registry[Provider] {
 			Code: Provider{
 				New:         newKind,
 				Undo:        kind.Undo,
-				KubeVersion: func() (string, error) { return kind.KubeVersion, nil },
+				KubeVersion: kindVersion,
 			},
 		},
 	)

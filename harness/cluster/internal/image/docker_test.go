@@ -26,7 +26,7 @@ func main() { fmt.Println(filepath.Base(os.Args[0]), os.Getuid(), os.Getenv("GRE
 func TestDocker(t *testing.T) {
 	t.Parallel()
 	if out, err := exec.Command("docker", "version").CombinedOutput(); err != nil {
-		t.Skipf("needs Docker, and it does not answer: %v: %s", err, out)
+		t.Skipf("this test needs a container engine, and Docker does not answer: %v: %s", err, out)
 	}
 	binary := build(t)
 	shared := layer(t,

@@ -20,7 +20,7 @@ var confined = []string{"--read-only", "--cap-drop=ALL", "--security-opt=no-new-
 func loaded(t *testing.T) string {
 	t.Helper()
 	if out, err := exec.Command("docker", "version").CombinedOutput(); err != nil {
-		t.Skipf("needs Docker, and it does not answer: %v: %s", err, out)
+		t.Skipf("this test needs a container engine, and Docker does not answer: %v: %s", err, out)
 	}
 	path, err := Archive(t.Context(), nil)
 	if err != nil {

@@ -1,0 +1,143 @@
+package kind
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"sigs.k8s.io/yaml"
+
+	"rehearse.dev/rehearse/harness/cluster"
+)
+
+// benchNodes is how many nodes the clusters of the benchmarks have.
+const benchNodes = 3
+
+// BenchmarkBoot boots, in turns, a cluster by this provider and one by `kind create cluster` of the very version that is
+// linked here, with the same config and image. It prints the medians and their ratio, whose budget is 1.05. Ours is done
+// later in a cluster's life: once all nodes are Ready, where kind waits for the control plane's.
+func BenchmarkBoot(b *testing.B) {
+	b.Setenv("KUBECONFIG", filepath.Join(b.TempDir(), "kubeconfig"))
+	e := benchEngine(b)
+	program := buildKind(b)
+	var theirs, ours []time.Duration
+	for b.Loop() {
+		theirs = append(theirs, bootByKind(b, e, program))
+		ours = append(ours, bootOurs(b, 1))
+	}
+	tell(b, fmt.Sprintf("boot of %d nodes", benchNodes), "kind create cluster", "this provider", theirs, ours, "budget 1.05")
+}
+
+// BenchmarkTwo boots two clusters one after the other and two at once.
+func BenchmarkTwo(b *testing.B) {
+	benchEngine(b)
+	var inTurn, atOnce []time.Duration
+	for b.Loop() {
+		inTurn = append(inTurn, bootOurs(b, 1)+bootOurs(b, 1))
+		atOnce = append(atOnce, bootOurs(b, 2))
+	}
+	tell(b, fmt.Sprintf("two clusters of %d nodes", benchNodes), "one after the other", "at once", inTurn, atOnce, "no budget")
+}
+
+func tell(b *testing.B, what, first, second string, a, c []time.Duration, budget string) {
+	b.Helper()
+	median := func(all []time.Duration) float64 { return slices.Sorted(slices.Values(all))[(len(all)-1)/2].Seconds() }
+	ratio := median(c) / median(a)
+	b.ReportMetric(ratio, "ratio")
+	fmt.Fprintf(os.Stderr, "%s, medians of %d: %s %.1f s, %s %.1f s; ratio %.2f (%s)\n",
+		what, len(a), first, median(a), second, median(c), ratio, budget)
+}
+
+func benchEngine(b *testing.B) engine {
+	b.Helper()
+	e, _, err := detect(b.Context())
+	if err != nil {
+		b.Skipf("this benchmark needs a container engine: %v", err)
+	}
+	if _, present := e.imageLabels(b.Context(), OwnImage); !present {
+		b.Skipf("this benchmark needs a container engine that has node image %s (rehearse kind-image build makes it)", OwnImage)
+	}
+	return e
+}
+
+// buildKind builds kind's own program, which go.mod names as a tool.
+func buildKind(b *testing.B) string {
+	b.Helper()
+	path := filepath.Join(b.TempDir(), "kind")
+	cmd := exec.CommandContext(b.Context(), "go", "build", "-trimpath", "-o", path, "sigs.k8s.io/kind")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		b.Fatalf("build kind: %v: %s", err, out)
+	}
+	return path
+}
+
+// bootByKind makes and deletes a cluster with kind's program, and returns how long making it took.
+func bootByKind(b *testing.B, e engine, program string) time.Duration {
+	b.Helper()
+	_, info, err := detect(b.Context())
+	if err != nil {
+		b.Fatal(err)
+	}
+	name := "rehearse-bench-" + randomHex(4)
+	spec := cluster.Spec{Name: name, Nodes: benchNodes, Progress: func(string) {}}
+	config, _, err := New(WithNodeImage(OwnImage)).plan(b.Context(), e, info, spec)
+	if err != nil {
+		b.Fatal(err)
+	}
+	text, err := yaml.Marshal(config)
+	if err != nil {
+		b.Fatal(err)
+	}
+	path := filepath.Join(b.TempDir(), "config.yaml")
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		b.Fatal(err)
+	}
+	defer func() {
+		if out, err := exec.Command(program, "delete", "cluster", "--name", name).CombinedOutput(); err != nil {
+			b.Errorf("kind delete cluster: %v: %s", err, out)
+		}
+	}()
+	began := time.Now()
+	out, err := exec.CommandContext(b.Context(), program, "create", "cluster", "--name", name, "--config", path, "--wait", "5m").CombinedOutput()
+	took := time.Since(began)
+	if err != nil {
+		b.Fatalf("kind create cluster: %v: %s", err, out)
+	}
+	return took
+}
+
+// bootOurs makes so many clusters at once, deletes them, and returns how long making them took.
+func bootOurs(b *testing.B, n int) time.Duration {
+	b.Helper()
+	provider := New(WithNodeImage(OwnImage), WithStateRoot(b.TempDir()))
+	clusters := make([]cluster.Cluster, n)
+	var group errgroup.Group
+	began := time.Now()
+	for i := range clusters {
+		group.Go(func() (err error) {
+			clusters[i], err = provider.Create(b.Context(), cluster.Spec{Nodes: benchNodes})
+			return err
+		})
+	}
+	err := group.Wait()
+	took := time.Since(began)
+	for _, c := range clusters {
+		if c == nil {
+			continue
+		}
+		if err := c.Delete(context.WithoutCancel(b.Context())); err != nil {
+			b.Error(err)
+		}
+	}
+	if err != nil {
+		b.Fatal(err)
+	}
+	return took
+}
