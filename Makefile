@@ -22,6 +22,8 @@ BENCH ?= .
 BENCH_ROUNDS ?= 5
 # The longest that the tests of one package may take.
 TEST_TIMEOUT ?= 20m
+# How many packages are tested at once.
+PARALLEL ?= $(shell getconf _NPROCESSORS_ONLN)
 # The version that `rehearse --version` tells; outside a git work tree there is none.
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 # What the runs of one `make` are called, so that they can be compared.
@@ -73,10 +75,17 @@ prepare: build ## Build the embedded control plane, if it is not in the cache ye
 test: prepare lint ## Lint, run all tests, with the race detector if there is a C compiler, and all scenarios: on kind too if that can run.
 	$(if $(RACE),,@echo "make test: no C compiler found, so the tests run without the race detector")
 	$(GO) -C $(TOOLS) test ./...
-	$(GO) test $(RACE) -timeout=$(TEST_TIMEOUT) -json $(PKGS) | $(GO) run -C $(TOOLS) ./testsum
+	{ for packages in "-p=$(PARALLEL) $(filter-out $(ALONE),$(TESTED))" "-p=1 $(filter $(ALONE),$(TESTED))"; do \
+	    if [ "$${packages#* }" != "" ]; then $(GO) test $(RACE) -timeout=$(TEST_TIMEOUT) -json $$packages; fi; \
+	  done; } | \
+	  $(GO) run -C $(TOOLS) ./testsum
 	$(BIN) run scenarios --run-id $(RUN)-embedded
 	@if $(KIND_RUNS); then $(MAKE) kind-lane RUN=$(RUN); \
 	else echo "make test: skipped the scenarios on kind: no Docker engine answers that has the node image (make node-image)"; fi
+
+TESTED = $(shell $(GO) list $(PKGS))
+# Tests that boot kind clusters have the machine for themselves, or others would run out of time.
+ALONE := rehearse.dev/rehearse/harness/cluster/kind rehearse.dev/rehearse/harness/rehearsetest
 
 # The verdicts on kind have to be those on the embedded cluster.
 .PHONY: kind-lane

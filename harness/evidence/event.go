@@ -233,6 +233,10 @@ type Planned struct {
 	File     string `json:"file"`
 	// Dir is its bundle's folder within the run's; it is not there if its turn never came.
 	Dir string `json:"dir"`
+	// Provider is who was to make its cluster.
+	Provider string `json:"provider,omitempty"`
+	// NotHere is why the scenario is skipped on that provider; empty if it is not.
+	NotHere string `json:"notHere,omitempty"`
 }
 
 // Variant is variant.json: what a bundle is evidence of.

@@ -32,7 +32,7 @@ func Rejudge(dir string, c scenario.Catalog, instead []scenario.File) (verdict.R
 		return out, err
 	}
 	bundles, err := findBundles(dir)
-	if err != nil {
+	if err != nil && !(errors.Is(err, ErrNoRun) && len(planned) > 0) {
 		return out, err
 	}
 	byName := map[string]scenario.File{}
@@ -63,13 +63,20 @@ func missing(planned []evidence.Planned, judged []verdict.Variant) []verdict.Var
 		if slices.ContainsFunc(judged, func(v verdict.Variant) bool { return v.Dir == p.Dir }) {
 			continue
 		}
-		all = append(all, verdict.Variant{
-			Scenario: p.Scenario, Variant: p.Variant, File: p.File, Dir: p.Dir, Status: verdict.Inconclusive,
+		v := verdict.Variant{
+			Scenario: p.Scenario, Variant: p.Variant, File: p.File, Dir: p.Dir, Provider: p.Provider, Status: verdict.Inconclusive,
 			Reason: "it left no evidence: the run ended before its turn came",
-		})
+		}
+		if p.NotHere != "" {
+			v.Status, v.Reason = verdict.Skipped, notOn(p.Provider, p.NotHere)
+		}
+		all = append(all, v)
 	}
 	return all
 }
+
+// notOn says why a scenario is skipped on a provider.
+func notOn(provider, because string) string { return "not on " + provider + ": " + because }
 
 // readRun fills in what run.json says, and returns what was to be run. A single bundle has no run.json.
 func readRun(dir string, out *verdict.Run) ([]evidence.Planned, error) {

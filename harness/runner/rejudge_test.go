@@ -99,3 +99,27 @@ func judgedKilled(t *testing.T, dir string) {
 		t.Errorf("the step it was killed in: %+v", v.Verdicts[at])
 	}
 }
+
+// TestSkippedJudgedAgain: what was skipped on its provider left no bundle, and is still skipped for the same reason.
+func TestSkippedJudgedAgain(t *testing.T) {
+	t.Parallel()
+	plans := several(t, 2, "cluster")
+	for i := range plans {
+		plans[i].Scenario.Spec.Cluster.NotOn = map[string]string{"embedded": "nothing runs there"}
+	}
+	out, dir := performIn(t, t.Context(), Config{Parallel: 1}, plans)
+	again, err := Rejudge(dir, Catalog(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, run := range map[string]verdict.Run{"run": out, "judged again": again} {
+		if run.ExitCode != verdict.ExitPassed || len(run.Variants) != 2 {
+			t.Errorf("%s: exit code %d, %d variants", name, run.ExitCode, len(run.Variants))
+		}
+		for _, v := range run.Variants {
+			if v.Status != verdict.Skipped || v.Reason != "not on embedded: nothing runs there" || v.Provider != "embedded" {
+				t.Errorf("%s: %+v", name, v)
+			}
+		}
+	}
+}

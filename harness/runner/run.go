@@ -122,6 +122,7 @@ func runRecord(out verdict.Run, plans []plan.Plan) evidence.Run {
 	for _, p := range plans {
 		record.Planned = append(record.Planned, evidence.Planned{
 			Scenario: p.Scenario.Metadata.Name, Variant: p.Variant, File: p.File, Dir: folderOf(p),
+			Provider: p.Needs.Provider, NotHere: p.NotHere(),
 		})
 	}
 	return record
@@ -151,7 +152,7 @@ func (r *run) one(ctx context.Context, j job) verdict.Variant {
 		return skipped(j, "an earlier scenario did not pass, and --fail-fast was given")
 	}
 	if reason := j.plan.NotHere(); reason != "" {
-		return skipped(j, "not on "+j.plan.Needs.Provider+": "+reason)
+		return skipped(j, notOn(j.plan.Needs.Provider, reason))
 	}
 	j.tell.Started(len(j.plan.Steps) + len(j.plan.Finally))
 	out := r.variant(ctx, j)
