@@ -158,6 +158,9 @@ func problemOf(i int, v verdict.Variant) problem {
 func variantOf(i int, v verdict.Variant) *variant {
 	view := &variant{Anchor: anchor(i), V: v, Took: short(v.Duration), Open: v.Status != verdict.Passed && v.Status != verdict.Skipped}
 	view.Facts = append(view.Facts, fact{"scenario", v.File}, fact{"seed", fmt.Sprint(v.Seed)})
+	if v.Provider != "" {
+		view.Facts = append(view.Facts, fact{"provider", v.Provider})
+	}
 	for _, name := range slices.Sorted(maps.Keys(v.Matrix)) {
 		view.Facts = append(view.Facts, fact{name, v.Matrix[name]})
 	}
