@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -30,14 +31,14 @@ var boot = sync.OnceValues(func() (cluster.Cluster, error) {
 })
 
 // booted is set once boot has been called: a run of unit tests needs no cluster.
-var booted bool
+var booted atomic.Bool
 
 func TestMain(m *testing.M) {
 	// Helm and client-go log beside the loggers that they are given; the command does the same.
 	slog.SetDefault(slog.New(slog.DiscardHandler))
 	klog.SetSlogLogger(slog.New(slog.DiscardHandler))
 	code := m.Run()
-	if booted {
+	if booted.Load() {
 		if c, err := boot(); err == nil {
 			if err := c.Delete(context.Background()); err != nil {
 				fmt.Fprintln(os.Stderr, err)
@@ -61,7 +62,7 @@ func newStage(t *testing.T) *stage {
 	if testing.Short() {
 		t.Skip("-short: this test boots a cluster")
 	}
-	booted = true
+	booted.Store(true)
 	c, err := boot()
 	if err != nil {
 		t.Fatal(err)

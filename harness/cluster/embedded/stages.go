@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"context"
 	"embed"
 	"encoding/json"
 	"fmt"
@@ -8,12 +9,14 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/kwok/kustomize/stage/node/fast"
 	"sigs.k8s.io/kwok/pkg/apis/internalversion"
 	"sigs.k8s.io/kwok/pkg/config"
 	"sigs.k8s.io/kwok/pkg/utils/gotpl"
+	"sigs.k8s.io/kwok/pkg/utils/lifecycle"
 )
 
 // stageFiles say what a simulated kubelet does. For each state of a pod at most one of them applies: KWOK would choose
@@ -26,6 +29,39 @@ type stageSet map[internalversion.StageResourceRef][]*internalversion.Stage
 
 // loadStages returns KWOK's own stage for nodes and ours for pods.
 func loadStages() (stageSet, error) {
+	set, err := readStages()
+	if err != nil {
+		return nil, err
+	}
+	return set, prime(set)
+}
+
+// primed orders the first use of any stage before all others. A library of KWOK's keeps a table of types for the whole
+// process, fills it as stages are used and guards it by nothing (github.com/wzshiming/easycel v0.6.0, getTypeValue): two
+// simulated kubelets, or two clusters, would write it at the same time. Once it is full, it is only read.
+var primed sync.Mutex
+
+// prime uses each stage once.
+func prime(set stageSet) error {
+	primed.Lock()
+	defer primed.Unlock()
+	for resource, stages := range set {
+		all, err := lifecycle.NewLifecycle(stages)
+		if err != nil {
+			return fmt.Errorf("stages of %s: %w", resource.Kind, err)
+		}
+		var data any = &corev1.Pod{}
+		if resource.Kind == "Node" {
+			data = &corev1.Node{}
+		}
+		if _, err := all.ListAllPossible(context.Background(), &lifecycle.Event{Data: data}); err != nil {
+			return fmt.Errorf("stages of %s: %w", resource.Kind, err)
+		}
+	}
+	return nil
+}
+
+func readStages() (stageSet, error) {
 	set := stageSet{}
 	if err := set.add("node-initialize of KWOK", []byte(fast.DefaultNodeInit)); err != nil {
 		return nil, err
