@@ -71,6 +71,7 @@ func TestStepsThatSayNothing(t *testing.T) {
 		"recoveryTime": func(step string) any { return &v1alpha1.RecoveryTime{Of: step} },
 		"object":       func(step string) any { return &v1alpha1.ObjectMatch{At: step, Object: "Deployment/backend"} },
 		"events":       func(step string) any { return &v1alpha1.Events{At: step} },
+		"firings":      func(step string) any { return &v1alpha1.Firings{At: step, Fault: "f"} },
 	}
 	for _, kind := range assert.Registry().Names() {
 		spec := specs[kind]
@@ -78,7 +79,7 @@ func TestStepsThatSayNothing(t *testing.T) {
 			t.Fatalf("no spec of %s in this test", kind)
 		}
 		// What needs the timeline alone is judged without a snapshot.
-		byTimeline := kind == "readinessOrder" || kind == "events"
+		byTimeline := kind == "readinessOrder" || kind == "events" || kind == "firings"
 		for _, tc := range []struct {
 			name, step string
 			edits      edits
@@ -276,7 +277,7 @@ func TestJudgingAgain(t *testing.T) {
 
 func TestRegistry(t *testing.T) {
 	t.Parallel()
-	want := []string{"ownership", "readinessOrder", "ledger", "live", "recoveryTime", "object", "events"}
+	want := []string{"ownership", "readinessOrder", "ledger", "live", "recoveryTime", "object", "events", "firings"}
 	if diff := cmp.Diff(want, assert.Registry().Names()); diff != "" {
 		t.Error(diff)
 	}
