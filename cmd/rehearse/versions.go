@@ -6,18 +6,14 @@ import (
 	"runtime/debug"
 
 	"rehearse.dev/rehearse/harness/cluster/cachedir"
-	"rehearse.dev/rehearse/harness/cluster/embedded"
 )
 
 // version is stamped by the Makefile; empty in a build without it.
 var version string
 
-// versions are those of the programs and libraries that decide what a run finds.
+// versions are those of the programs and libraries that decide what a run finds. Kubernetes' is that of the clusters.
 func versions() map[string]string {
 	all := map[string]string{"rehearse": programVersion(), "go": runtime.Version()}
-	if kube, err := embedded.KubeVersion(); err == nil {
-		all["kubernetes"] = kube
-	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return all

@@ -156,7 +156,7 @@ func pullError(pod *corev1.Pod, ok bool) string {
 	if !ok || !bears(pod) {
 		return ""
 	}
-	for _, c := range pod.Status.ContainerStatuses {
+	for _, c := range statusesOf(pod) {
 		if c.State.Waiting != nil && slices.Contains(pullErrors, c.State.Waiting.Reason) {
 			return c.State.Waiting.Reason
 		}
@@ -164,9 +164,16 @@ func pullError(pod *corev1.Pod, ok bool) string {
 	return ""
 }
 
+// statusesOf are those of all containers that pull images when their pod starts.
+func statusesOf(pod *corev1.Pod) []corev1.ContainerStatus {
+	return slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses)
+}
+
 // bears tells whether a pod has an image that cannot be pulled.
 func bears(pod *corev1.Pod) bool {
-	return slices.ContainsFunc(pod.Spec.Containers, func(c corev1.Container) bool { return strings.HasPrefix(c.Image, unpullable) })
+	return slices.ContainsFunc(slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers), func(c corev1.Container) bool {
+		return strings.HasPrefix(c.Image, unpullable)
+	})
 }
 
 // recover takes the policy away and gives the pods their own images.
@@ -194,15 +201,9 @@ func mend(ctx context.Context, s *scene) error {
 		if !bears(pod) {
 			continue
 		}
-		type container struct {
-			Name  string `json:"name"`
-			Image string `json:"image"`
-		}
-		var own []container
-		for _, c := range pod.Spec.Containers {
-			own = append(own, container{c.Name, strings.TrimPrefix(c.Image, unpullable)})
-		}
-		patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"uid": pod.UID}, "spec": map[string]any{"containers": own}})
+		patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"uid": pod.UID}, "spec": map[string]any{
+			"containers": ownImages(pod.Spec.Containers), "initContainers": ownImages(pod.Spec.InitContainers),
+		}})
 		if err != nil {
 			return err
 		}
@@ -214,12 +215,27 @@ func mend(ctx context.Context, s *scene) error {
 	return nil
 }
 
+// container is what a patch says of one.
+type container struct {
+	Name  string `json:"name"`
+	Image string `json:"image"`
+}
+
+// ownImages are the images that containers had before the policy gave them others.
+func ownImages(containers []corev1.Container) []container {
+	own := []container{}
+	for _, c := range containers {
+		own = append(own, container{c.Name, strings.TrimPrefix(c.Image, unpullable)})
+	}
+	return own
+}
+
 // recovered waits until no pod waits for such an image any more.
 func (i image) recovered(ctx context.Context, s *scene) error {
 	return until(ctx, s.watchPods, func(ctx context.Context) (string, error) {
 		pods, err := podsOf(ctx, s.Site, s.Undo[undoWorkload])
 		for _, pod := range pods {
-			for _, c := range pod.Status.ContainerStatuses {
+			for _, c := range statusesOf(pod) {
 				if strings.HasPrefix(c.Image, unpullable) || c.State.Waiting != nil && slices.Contains(pullErrors, c.State.Waiting.Reason) {
 					return fmt.Sprintf("pod %s still waits for its image", pod.Name), nil
 				}

@@ -54,7 +54,9 @@ spec:
   selector: {matchLabels: {app: app}}
   template:
     metadata: {labels: {app: app}}
-    spec: {containers: [{name: app, image: "app:{{ .Values.tag | default "v1" }}"}]}
+    spec:
+      initContainers: [{name: prepare, image: "app:prepare"}]
+      containers: [{name: app, image: "app:{{ .Values.tag | default "v1" }}"}]
 `,
 }
 

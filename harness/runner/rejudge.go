@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"rehearse.dev/rehearse/harness/evidence"
 	"rehearse.dev/rehearse/harness/plan"
@@ -162,11 +163,18 @@ func carryOver(bundle string, v *verdict.Variant) {
 	}
 }
 
-// finish sums up: the worst variant decides, an interruption over all, and clean-up that failed over a pass.
+// finish sums up: which versions of Kubernetes the clusters had, and what became of the run: the worst variant decides, an interruption over all, and clean-up that failed over a pass.
 func finish(out verdict.Run, interrupted bool) verdict.Run {
 	statuses := make([]verdict.Status, len(out.Variants))
+	var versions []string
 	for i, v := range out.Variants {
 		statuses[i] = v.Status
+		if v.Kubernetes != "" {
+			versions = append(versions, v.Kubernetes)
+		}
+	}
+	if len(versions) > 0 { // else no cluster was there to have any
+		out.Versions = withKubernetes(out.Versions, strings.Join(each(versions), ", "))
 	}
 	out.Status = verdict.Worst(statuses)
 	out.ExitCode = verdict.ExitCode(out.Status)

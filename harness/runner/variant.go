@@ -69,7 +69,7 @@ func Judge(dir string, p plan.Plan) (verdict.Variant, error) {
 		out.Status = verdict.Errored
 		return out, fmt.Errorf("reading the evidence back: %w", err)
 	}
-	out.Started = bundle.Variant.Started
+	out.Started, out.Kubernetes = bundle.Variant.Started, bundle.Variant.Versions[kubeVersion]
 	if n := len(bundle.Timeline); n > 0 {
 		out.Duration = bundle.Timeline[n-1].At
 	}
@@ -84,6 +84,19 @@ func Judge(dir string, p plan.Plan) (verdict.Variant, error) {
 		out.Status, out.Reason = verdict.Skipped, reason // what passed before says nothing of what was to be rehearsed
 	}
 	return out, nil
+}
+
+// kubeVersion is the key of the Kubernetes version among those of programs and libraries.
+const kubeVersion = "kubernetes"
+
+// withKubernetes adds the version of Kubernetes to others.
+func withKubernetes(versions map[string]string, version string) map[string]string {
+	all := maps.Clone(versions)
+	if all == nil {
+		all = map[string]string{}
+	}
+	all[kubeVersion] = version
+	return all
 }
 
 func describe(p plan.Plan) verdict.Variant {
@@ -102,7 +115,8 @@ func skipped(j job, reason string) verdict.Variant {
 // rehearse takes the evidence, with the plan as it may be seen. Its error is one of the harness; what the operations came
 // to is in the evidence.
 func (r *run) rehearse(ctx context.Context, j job, hidden plan.Plan, dir string) (err error) {
-	rec, err := evidence.Create(dir, r.evidenceOf(j), evidence.WithRedactor(r.redactor))
+	about := r.evidenceOf(j)
+	rec, err := evidence.Create(dir, about, evidence.WithRedactor(r.redactor))
 	if err != nil {
 		return err
 	}
@@ -113,6 +127,10 @@ func (r *run) rehearse(ctx context.Context, j job, hidden plan.Plan, dir string)
 	a, err := timed(rec, j.tell, "cluster", func() (*arena, error) { return r.pool.acquire(ctx, j.plan.Needs) })
 	if err != nil {
 		return cmp.Or(interruption(ctx), fmt.Errorf("%w: %w", ErrHarness, err))
+	}
+	about.Versions = withKubernetes(about.Versions, a.cluster.Version())
+	if err := rec.WriteFile(evidence.VariantFile, about); err != nil {
+		return err
 	}
 	errored := false
 	defer func() { err = errors.Join(err, r.leave(ctx, a, dir, errored || err != nil)) }()
@@ -163,7 +181,7 @@ func (r *run) evidenceOf(j job) evidence.Variant {
 	v := evidence.Variant{
 		Scenario: p.Scenario.Metadata.Name, Variant: p.Variant, Description: p.Scenario.Spec.Description,
 		File: p.File, Seed: p.Seed, Matrix: p.Matrix, Release: p.Scenario.Spec.Release.Name, Namespace: j.namespace,
-		Started: time.Now(), Versions: maps.Clone(r.cfg.Versions), Lines: p.Lines,
+		Started: time.Now(), Versions: r.cfg.Versions, Lines: p.Lines,
 	}
 	for _, steps := range [][]plan.Step{p.Steps, p.Finally} {
 		for _, step := range steps {

@@ -50,9 +50,11 @@ type Variant struct {
 	Description string `json:"description,omitempty"`
 	File        string `json:"file"`
 	// Provider made its cluster; empty in a run of a version that did not note it.
-	Provider string            `json:"provider,omitempty"`
-	Seed     int64             `json:"seed"`
-	Matrix   map[string]string `json:"matrix,omitempty"`
+	Provider string `json:"provider,omitempty"`
+	// Kubernetes is the version of its cluster; empty if it had none.
+	Kubernetes string            `json:"kubernetes,omitempty"`
+	Seed       int64             `json:"seed"`
+	Matrix     map[string]string `json:"matrix,omitempty"`
 	// Dir is the bundle's folder, relative to the run's.
 	Dir      string        `json:"dir"`
 	Started  time.Time     `json:"started"`

@@ -21,8 +21,8 @@ type Cluster struct {
 	dir     string
 	kube    string
 	version string
-	config  *rest.Config
-	entry   *journal.Entry
+	nodes
+	entry *journal.Entry
 
 	line         lifeline.Line
 	stopKubelets context.CancelFunc

@@ -2,7 +2,6 @@ package embedded
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
@@ -13,9 +12,6 @@ import (
 
 	"rehearse.dev/rehearse/harness/cluster"
 )
-
-// errNotRunning says that a container that was to crash does not run.
-var errNotRunning = errors.New("the container does not run")
 
 const (
 	// everyContainer stands for all containers of a pod.
@@ -33,7 +29,7 @@ func crashContainer(ctx context.Context, config *rest.Config, ref cluster.Contai
 				return err
 			}
 			if !crash(pod, ref.Container, exitKilled) {
-				return errNotRunning
+				return cluster.ErrNotRunning
 			}
 			_, err = client.CoreV1().Pods(ref.Namespace).UpdateStatus(ctx, pod, metav1.UpdateOptions{FieldManager: kubeletAgent})
 			return err

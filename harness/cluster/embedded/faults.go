@@ -29,7 +29,7 @@ var (
 const haltedLabel = "rehearse.dev/halted"
 
 const (
-	// nodeController is the field manager of what the node lifecycle controller would write; see Cluster.PauseNode.
+	// nodeController is the field manager of what the node lifecycle controller would write; see PauseNode.
 	nodeController = "kube-controller-manager"
 	// kubeletGone is the reason that the node lifecycle controller gives.
 	kubeletGone = "NodeStatusUnknown"
@@ -37,63 +37,41 @@ const (
 	lagging = 50 * time.Millisecond
 )
 
+// nodes breaks a cluster's nodes and containers through its API server, so that it does not matter whose process the
+// cluster lives in.
+type nodes struct{ config *rest.Config }
+
 // PauseNode halts the node's simulated kubelet, and does to the node and its pods what the node lifecycle controller,
 // which does not run here, does once a kubelet is silent: at once rather than after its grace period of 40 seconds.
 // Nothing is evicted, as nothing is within the five minutes that pods tolerate an unreachable node by default.
-func (c *Cluster) PauseNode(ctx context.Context, node string) error {
-	return haltNode(ctx, c.config, node)
+func (n nodes) PauseNode(ctx context.Context, node string) error {
+	return haltNode(ctx, n.config, node)
 }
 
 // ResumeNode lets the simulated kubelet go on and returns once the node is Ready.
-func (c *Cluster) ResumeNode(ctx context.Context, node string) error {
-	return resumeNode(ctx, c.config, node)
+func (n nodes) ResumeNode(ctx context.Context, node string) error {
+	return resumeNode(ctx, n.config, node)
 }
 
 // KillNode looks like PauseNode to the API server.
-func (c *Cluster) KillNode(ctx context.Context, node string) error {
-	return haltNode(ctx, c.config, node)
-}
+func (n nodes) KillNode(ctx context.Context, node string) error { return haltNode(ctx, n.config, node) }
 
 // StartNode is ResumeNode, but that the node's containers have ended and are restarted.
-func (c *Cluster) StartNode(ctx context.Context, node string) error {
-	return startNode(ctx, c.config, node)
+func (n nodes) StartNode(ctx context.Context, node string) error {
+	return startNode(ctx, n.config, node)
 }
 
 // CrashContainer ends a container. The simulated kubelet restarts it without a back-off.
-func (c *Cluster) CrashContainer(ctx context.Context, ref cluster.ContainerRef) error {
-	return crashContainer(ctx, c.config, ref)
+func (n nodes) CrashContainer(ctx context.Context, ref cluster.ContainerRef) error {
+	return crashContainer(ctx, n.config, ref)
 }
 
 // Lacks names the controllers that are left out here.
-func (c *Cluster) Lacks(controller string) error { return lacks(controller) }
-
-func (a *attached) Lacks(controller string) error { return lacks(controller) }
-
-func lacks(controller string) error {
+func (nodes) Lacks(controller string) error {
 	if slices.Contains(absentControllers, controller) {
 		return fmt.Errorf("%w: an embedded cluster runs no %s", cluster.ErrUnsupported, controller)
 	}
 	return nil
-}
-
-func (a *attached) PauseNode(ctx context.Context, node string) error {
-	return haltNode(ctx, a.config, node)
-}
-
-func (a *attached) ResumeNode(ctx context.Context, node string) error {
-	return resumeNode(ctx, a.config, node)
-}
-
-func (a *attached) KillNode(ctx context.Context, node string) error {
-	return haltNode(ctx, a.config, node)
-}
-
-func (a *attached) StartNode(ctx context.Context, node string) error {
-	return startNode(ctx, a.config, node)
-}
-
-func (a *attached) CrashContainer(ctx context.Context, ref cluster.ContainerRef) error {
-	return crashContainer(ctx, a.config, ref)
 }
 
 func haltNode(ctx context.Context, config *rest.Config, name string) error {

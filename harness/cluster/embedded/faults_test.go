@@ -33,6 +33,7 @@ func TestFaults(t *testing.T) {
 		{"a crashed container is restarted", testCrashOnce},
 		{"a crashed container that is not restarted fails its pod", testCrashForGood},
 		{"an image of an invalid registry is not pulled until it is replaced", testPull},
+		{"nor is one of an init container", testPullInit},
 		{"what is not there cannot be broken", testNothingToBreak},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -197,7 +198,7 @@ func testCrashOnce(t *testing.T, lab faultLab) {
 		}
 	}
 	ref.Container = "other"
-	if err := lab.cluster.CrashContainer(t.Context(), ref); !errors.Is(err, errNotRunning) {
+	if err := lab.cluster.CrashContainer(t.Context(), ref); !errors.Is(err, cluster.ErrNotRunning) {
 		t.Errorf("crash of a container that is not there: %v", err)
 	}
 }
@@ -231,6 +232,28 @@ func testPull(t *testing.T, lab faultLab) {
 	pod = lab.await(t, "Ready", isReady(corev1.ConditionTrue))
 	if s := pod.Status.ContainerStatuses[0]; s.State.Waiting != nil || s.Image != "img:1" {
 		t.Errorf("after the pull: %+v", s)
+	}
+}
+
+// testPullInit: a pod stays before its containers until the image of its init container can be pulled.
+func testPullInit(t *testing.T, lab faultLab) {
+	lab.pod(t, func(p *corev1.Pod) {
+		p.Spec.InitContainers = []corev1.Container{{Name: "first", Image: "img:1"}, {Name: "second", Image: "registry.invalid/img:1"}}
+	})
+	pod := lab.await(t, "ImagePullBackOff", func(p *corev1.Pod) bool {
+		s := p.Status.InitContainerStatuses
+		return len(s) == 2 && s[1].State.Waiting != nil && s[1].State.Waiting.Reason == pullBackOff
+	})
+	s := pod.Status
+	if s.InitContainerStatuses[0].State.Terminated == nil || s.ContainerStatuses[0].State.Waiting.Reason != "PodInitializing" || conditionStatus(*pod, corev1.PodInitialized) != corev1.ConditionFalse {
+		t.Errorf("while it waits: %+v", s)
+	}
+	pod.Spec.InitContainers[1].Image = "img:1"
+	_, err := lab.client.CoreV1().Pods(lab.namespace).Update(t.Context(), pod, metav1.UpdateOptions{})
+	must(t, err)
+	pod = lab.await(t, "Ready", isReady(corev1.ConditionTrue))
+	if conditionStatus(*pod, corev1.PodInitialized) != corev1.ConditionTrue || pod.Status.InitContainerStatuses[1].State.Terminated == nil {
+		t.Errorf("after the pull: %+v", pod.Status)
 	}
 }
 

@@ -94,14 +94,14 @@ func (p *Provider) Attach(name string) (cluster.Cluster, error) {
 		return nil, fmt.Errorf("attach to %s: %w", name, err)
 	}
 	config.QPS = -1
-	return &attached{provider: p, info: info, config: config}, nil
+	return &attached{provider: p, info: info, nodes: nodes{config}}, nil
 }
 
 // attached is a cluster that lives in another process.
 type attached struct {
 	provider *Provider
 	info     Info
-	config   *rest.Config
+	nodes
 }
 
 var _ cluster.Mortal = (*attached)(nil)

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
@@ -114,9 +113,16 @@ func stageFuncs() gotpl.FuncMap {
 			}
 			return lastState(pod, container)
 		},
-		"Unpullable": func(image string) bool {
-			host, _, _ := strings.Cut(image, "/")
-			return strings.HasSuffix(host, ".invalid")
+		"InitHeld": func(raw any) (bool, error) {
+			pod, err := toPod(raw)
+			return initHeld(pod), err
+		},
+		"PullStatuses": func(raw any, init bool, reason string) (string, error) {
+			pod, err := toPod(raw)
+			if err != nil {
+				return "", err
+			}
+			return pullStatuses(pod, init, reason)
 		},
 		"Restarts": func(raw any, container string) (int32, error) {
 			pod, err := toPod(raw)
