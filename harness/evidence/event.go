@@ -135,6 +135,7 @@ const (
 	FaultInjected     FaultPhase = "injected"     // it begins to be brought about
 	FaultFired        FaultPhase = "fired"        // it took effect on its target, for the Firing-th time
 	FaultPropagated   FaultPhase = "propagated"   // it was seen to have taken effect
+	FaultArmed        FaultPhase = "armed"        // it lies in wait for what it is to take effect on
 	FaultRecovered    FaultPhase = "recovered"    // it was ended
 	FaultRecoverySeen FaultPhase = "recoverySeen" // it was seen to have ended
 	FaultCleanedUp    FaultPhase = "cleanedUp"    // nothing of it is left

@@ -101,18 +101,19 @@ type Answer struct {
 	Body   []byte
 }
 
-// Response is what happens to an answer of the API server. A break comes where the first of the stated ends is reached:
-// at once, before any byte, if Lost is set; else after Events of a watch, or half of any other body.
+// Response is what happens to an answer of the API server: a break, or another body.
 type Response struct {
-	Break Break
-	// Lost is set if not even the status line goes back.
-	Lost bool
-	// Events is how many events of a watch pass before the break.
+	// Break comes before any byte of the answer if Lost is set. Otherwise it comes after Events of a watch, or half of any
+	// other body.
+	Break  Break
+	Lost   bool
 	Events int
 	// Last is written before the break of a watch, as its last event.
 	Last []byte
-	// Edit replaces the whole body. It is not called for watches.
-	Edit func(body []byte) []byte
+	// Edit returns another body, and whether it differs. It is not called for watches, nor if there is a break.
+	Edit func(body []byte) ([]byte, bool)
+	// Done runs when it happens, which is never if the client loses interest before.
+	Done func()
 }
 
 // Path is what faults see of the gateway.
