@@ -10,10 +10,12 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 
 	"rehearse.dev/rehearse/harness/actor"
 	"rehearse.dev/rehearse/harness/cluster/journal"
 	"rehearse.dev/rehearse/harness/evidence"
+	"rehearse.dev/rehearse/harness/gateway"
 	"rehearse.dev/rehearse/harness/observe"
 	"rehearse.dev/rehearse/harness/plan"
 	"rehearse.dev/rehearse/harness/readiness"
@@ -30,6 +32,7 @@ type stage struct {
 	client    kubernetes.Interface
 	helm      *release.SDK
 	observer  *release.Observer
+	gateway   *gateway.Gateway // what Helm passes; nil if it goes straight to the API server
 	troupe    *actor.Troupe
 	readiness *readiness.Controller
 	faults    *faults
@@ -55,8 +58,9 @@ func (r *run) setUp(ctx context.Context, j job, a *arena, rec *evidence.Recorder
 	ctx, s.end = context.WithCancelCause(ctx)
 	watchdog := time.AfterFunc(setUpBound, func() { s.end(errSetUp) })
 	defer watchdog.Stop()
+	openGateway := func(context.Context) error { return r.openGateway(s) }
 	raiseFaults := func(context.Context) error { return r.raiseFaults(s, j.tell) }
-	for _, step := range []func(context.Context) error{s.makeNamespace, s.watch, s.openHelm, s.startReadiness, s.hireActors, raiseFaults} {
+	for _, step := range []func(context.Context) error{s.makeNamespace, s.watch, openGateway, s.openHelm, s.startReadiness, s.hireActors, raiseFaults} {
 		if err := step(ctx); err != nil {
 			err = errors.Join(fmt.Errorf("%w: %w", ErrHarness, err), s.stop())
 			r.remove(context.WithoutCancel(ctx), s)
@@ -89,10 +93,28 @@ func (s *stage) watch(ctx context.Context) error {
 	return err
 }
 
+// openGateway puts a gateway between Helm and the API server.
+func (r *run) openGateway(s *stage) error {
+	if r.cfg.Straight {
+		return nil
+	}
+	var err error
+	s.gateway, err = gateway.Open(s.arena.cluster.RESTConfig(), r.identity, s.rec)
+	return err
+}
+
+// helmConfig is how Helm reaches the API server.
+func (s *stage) helmConfig() *rest.Config {
+	if s.gateway == nil {
+		return s.arena.cluster.RESTConfig()
+	}
+	return s.gateway.RESTConfig()
+}
+
 func (s *stage) openHelm(context.Context) error {
 	spec := s.plan.Scenario.Spec.Release
 	target := release.Target{
-		RESTConfig:   s.arena.cluster.RESTConfig(),
+		RESTConfig:   s.helmConfig(),
 		CacheDir:     s.arena.cluster.CacheDir(),
 		Namespace:    s.scope.Namespace,
 		Name:         spec.Name,
@@ -105,7 +127,7 @@ func (s *stage) openHelm(context.Context) error {
 	if s.helm, err = release.Open(target); err != nil {
 		return err
 	}
-	s.observer, err = release.NewObserver(target.RESTConfig, target.Namespace, target.Name)
+	s.observer, err = release.NewObserver(s.arena.cluster.RESTConfig(), target.Namespace, target.Name)
 	return err
 }
 
@@ -134,6 +156,9 @@ func (s *stage) stop() error {
 
 // stopActing ends what writes by itself and what is recorded. Pods go on to become ready as they should.
 func (s *stage) stopActing() {
+	if s.gateway != nil {
+		_ = s.gateway.Close() // the listener is gone at any rate
+	}
 	if s.troupe != nil {
 		s.troupe.Close()
 	}
