@@ -28,6 +28,9 @@ func resolve(s v1alpha1.Scenario, cell map[string]string) (v1alpha1.Scenario, er
 		}
 		f.Of(options).Set(value)
 	}
+	if base.Helm == nil {
+		base.Helm = s.Spec.Release.Helm
+	}
 	if err := fields.SetDefaults(options, nil); err != nil {
 		return s, err
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -28,7 +27,8 @@ type stage struct {
 	redactor  *evidence.Redactor
 	scope     observe.Scope
 	client    kubernetes.Interface
-	helm      *release.SDK
+	commands  helmCommands
+	helm      release.Driver
 	observer  *release.Observer
 	troupe    *actor.Troupe
 	readiness *readiness.Controller
@@ -42,7 +42,7 @@ type stage struct {
 // again what it had set up.
 func (r *run) setUp(ctx context.Context, j job, a *arena, rec *evidence.Recorder) (*stage, error) {
 	s := &stage{
-		plan: j.plan, arena: a, rec: rec, redactor: r.redactor,
+		plan: j.plan, arena: a, rec: rec, redactor: r.redactor, commands: j.commands,
 		scope: observe.Scope{Namespace: j.namespace, Release: j.plan.Scenario.Spec.Release.Name},
 	}
 	if a.kept {
@@ -86,26 +86,6 @@ func (s *stage) makeNamespace(ctx context.Context) error {
 func (s *stage) watch(ctx context.Context) error {
 	var err error
 	s.watching, err = s.arena.hub.Subscribe(ctx, s.scope, s.rec)
-	return err
-}
-
-func (s *stage) openHelm(context.Context) error {
-	spec := s.plan.Scenario.Spec.Release
-	target := release.Target{
-		RESTConfig:   s.arena.cluster.RESTConfig(),
-		CacheDir:     s.arena.cluster.CacheDir(),
-		Namespace:    s.scope.Namespace,
-		Name:         spec.Name,
-		FieldManager: spec.FieldManager,
-		BaseDir:      s.plan.Dir,
-		Release:      spec,
-		Log:          slog.New(slog.DiscardHandler),
-	}
-	var err error
-	if s.helm, err = release.Open(target); err != nil {
-		return err
-	}
-	s.observer, err = release.NewObserver(target.RESTConfig, target.Namespace, target.Name)
 	return err
 }
 

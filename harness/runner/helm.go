@@ -1,0 +1,105 @@
+package runner
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"reflect"
+
+	"rehearse.dev/rehearse/harness/api/v1alpha1"
+	"rehearse.dev/rehearse/harness/helmcmd"
+	"rehearse.dev/rehearse/harness/plan"
+	"rehearse.dev/rehearse/harness/progress"
+	"rehearse.dev/rehearse/harness/release"
+	"rehearse.dev/rehearse/harness/scenario"
+)
+
+// helmCommands are those that a variant runs, by what its steps say of them; of the zero Helm it is the program's own.
+type helmCommands map[v1alpha1.Helm]release.Command
+
+// findHelm finds the helm commands of a plan, and builds what has to be built: a step has no time for that.
+func (r *run) findHelm(ctx context.Context, p plan.Plan, tell progress.Scope) (helmCommands, error) {
+	if p.Scenario.Spec.Release.Driver != scenario.DriverCLI {
+		return nil, nil
+	}
+	finder := helmcmd.Finder{Own: r.cfg.OwnHelm, Progress: tell.WaitingFor}
+	all := helmCommands{}
+	for _, steps := range [][]plan.Step{p.Steps, p.Finally} {
+		for _, step := range steps {
+			which, ok := helmOf(step.Spec)
+			if _, found := all[which]; found || !ok {
+				continue
+			}
+			command, err := finder.Find(ctx, &which, p.Dir)
+			if err != nil {
+				return nil, fmt.Errorf("%w: finding the helm command of step %s: %w", ErrHarness, step.Name, err)
+			}
+			all[which] = command
+		}
+	}
+	return all, nil
+}
+
+// find is a release.Find.
+func (all helmCommands) find(_ context.Context, which *v1alpha1.Helm) (release.Command, error) {
+	if which == nil {
+		which = &v1alpha1.Helm{}
+	}
+	command, ok := all[*which]
+	if !ok {
+		return command, fmt.Errorf("%w: no helm command was made ready for %+v", ErrHarness, *which)
+	}
+	return command, nil
+}
+
+// helmOf is the helm command that a resolved operation is to be run with; it reports false if the operation runs none.
+func helmOf(spec any) (v1alpha1.Helm, bool) {
+	v := reflect.ValueOf(spec)
+	if v.Kind() != reflect.Pointer || v.Elem().Kind() != reflect.Struct {
+		return v1alpha1.Helm{}, false
+	}
+	field := v.Elem().FieldByName("Helm")
+	if !field.IsValid() {
+		return v1alpha1.Helm{}, false
+	}
+	which, ok := field.Interface().(*v1alpha1.Helm)
+	if which == nil {
+		which = &v1alpha1.Helm{}
+	}
+	return *which, ok
+}
+
+// target is the release as Helm is to see it.
+func (s *stage) target() release.Target {
+	spec := s.plan.Scenario.Spec.Release
+	return release.Target{
+		RESTConfig:   s.arena.cluster.RESTConfig(),
+		Kubeconfig:   s.arena.cluster.KubeconfigPath(),
+		CacheDir:     s.arena.cluster.CacheDir(),
+		Namespace:    s.scope.Namespace,
+		Name:         spec.Name,
+		FieldManager: spec.FieldManager,
+		BaseDir:      s.plan.Dir,
+		Release:      spec,
+		Log:          slog.New(slog.DiscardHandler),
+	}
+}
+
+func (s *stage) openHelm(context.Context) error {
+	target := s.target()
+	driver, err := s.newDriver(target)
+	if err != nil {
+		return err
+	}
+	s.helm = driver
+	s.observer, err = release.NewObserver(target.RESTConfig, target.Namespace, target.Name)
+	return err
+}
+
+// newDriver is a driver of the scenario's kind. One runs one operation at a time.
+func (s *stage) newDriver(target release.Target) (release.Driver, error) {
+	if s.plan.Scenario.Spec.Release.Driver == scenario.DriverCLI {
+		return release.OpenCLI(target, s.commands.find)
+	}
+	return release.Open(target)
+}
