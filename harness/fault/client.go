@@ -61,7 +61,9 @@ type round struct {
 	remove   func() // takes the interceptor away
 }
 
-func newClient(trigger v1alpha1.HelmTrigger, d deed) *client { return &client{trigger: trigger, deed: d} }
+func newClient(trigger v1alpha1.HelmTrigger, d deed) *client {
+	return &client{trigger: trigger, deed: d}
+}
 
 func newRound() *round {
 	r := &round{done: make(chan error, 1), over: make(chan struct{}), released: make(chan struct{}), remove: func() {}}

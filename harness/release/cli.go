@@ -49,17 +49,18 @@ func OpenCLI(t Target, find Find) (*CLI, error) {
 	if err != nil {
 		return nil, err
 	}
-	if t.Kubeconfig == "" {
+	switch {
+	case t.Kubeconfig == "":
 		return nil, errors.New("release: no cluster to run helm against: Target.Kubeconfig is empty")
+	case t.HomeDir == "":
+		return nil, errors.New("release: Target.HomeDir is empty; helm would use the user's own")
 	}
-	for _, path := range []*string{&t.BaseDir, &t.CacheDir, &t.Kubeconfig} { // the child has a working folder of its own
+	for _, path := range []*string{&t.BaseDir, &t.HomeDir, &t.Kubeconfig} { // the child has a working folder of its own
 		if *path, err = filepath.Abs(*path); err != nil {
 			return nil, fmt.Errorf("release: %w", err)
 		}
 	}
-	// Discovery is cached on disk by host and port, and a cluster's kinds change while scenarios share it.
-	home := filepath.Join(t.CacheDir, "helm-cli", t.Namespace)
-	return &CLI{target: t, find: find, home: home, grace: defaultGrace}, nil
+	return &CLI{target: t, find: find, home: t.HomeDir, grace: defaultGrace}, nil
 }
 
 // Install installs the release's chart.

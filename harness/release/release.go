@@ -48,6 +48,9 @@ type Target struct {
 	RESTConfig *rest.Config
 	// Kubeconfig is a file that reaches the cluster, for driver cli.
 	Kubeconfig string
+	// HomeDir is the home of the helm commands of driver cli, with their caches. It should belong to this release alone:
+	// discovery is cached there by host and port, and the kinds of a cluster change while scenarios share it.
+	HomeDir string
 	// Namespace holds the release; it must exist.
 	Namespace string
 	// Name is the release's name; empty means that of Release.

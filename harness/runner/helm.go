@@ -4,7 +4,10 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"reflect"
+	"slices"
 
 	"rehearse.dev/rehearse/harness/api/v1alpha1"
 	"rehearse.dev/rehearse/harness/helmcmd"
@@ -24,20 +27,34 @@ func (r *run) findHelm(ctx context.Context, p plan.Plan, tell progress.Scope) (h
 	}
 	finder := helmcmd.Finder{Own: r.cfg.OwnHelm, Progress: tell.WaitingFor}
 	all := helmCommands{}
-	for _, steps := range [][]plan.Step{p.Steps, p.Finally} {
-		for _, step := range steps {
-			which, ok := helmOf(step.Spec)
-			if _, found := all[which]; found || !ok {
-				continue
-			}
-			command, err := finder.Find(ctx, &which, p.Dir)
-			if err != nil {
-				return nil, fmt.Errorf("%w: finding the helm command of step %s: %w", ErrHarness, step.Name, err)
-			}
-			all[which] = command
+	for _, spec := range operations(p) {
+		which, ok := helmOf(spec)
+		if _, found := all[which]; found || !ok {
+			continue
 		}
+		command, err := finder.Find(ctx, &which, p.Dir)
+		if err != nil {
+			return nil, fmt.Errorf("%w: finding a helm command: %w", ErrHarness, err)
+		}
+		all[which] = command
 	}
 	return all, nil
+}
+
+// operations are the specs of all that a plan does, second Helms included.
+func operations(p plan.Plan) []any {
+	var all []any
+	for _, step := range slices.Concat(p.Steps, p.Finally) {
+		all = append(all, step.Spec)
+	}
+	for _, f := range p.Scenario.Spec.Faults {
+		if rival, ok := f.Do.Spec.(*v1alpha1.RivalHelm); ok {
+			for _, operation := range rival.Operations() {
+				all = append(all, operation.Spec)
+			}
+		}
+	}
+	return all
 }
 
 // find is a release.Find.
@@ -70,12 +87,13 @@ func helmOf(spec any) (v1alpha1.Helm, bool) {
 }
 
 // target is the release as Helm is to see it.
-func (s *stage) target() release.Target {
+func (s *stage) target() (release.Target, error) {
 	spec := s.plan.Scenario.Spec.Release
-	return release.Target{
-		RESTConfig:   s.arena.cluster.RESTConfig(),
+	target := release.Target{
+		RESTConfig:   s.helmConfig(),
 		Kubeconfig:   s.arena.cluster.KubeconfigPath(),
 		CacheDir:     s.arena.cluster.CacheDir(),
+		HomeDir:      s.helmHome(),
 		Namespace:    s.scope.Namespace,
 		Name:         spec.Name,
 		FieldManager: spec.FieldManager,
@@ -83,16 +101,31 @@ func (s *stage) target() release.Target {
 		Release:      spec,
 		Log:          slog.New(slog.DiscardHandler),
 	}
+	if s.gateway == nil || spec.Driver != scenario.DriverCLI {
+		return target, nil
+	}
+	if err := os.MkdirAll(target.HomeDir, 0o700); err != nil {
+		return target, fmt.Errorf("making a home for helm: %w", err)
+	}
+	target.Kubeconfig = filepath.Join(target.HomeDir, "kubeconfig")
+	return target, s.gateway.WriteKubeconfig(target.Kubeconfig, target.Namespace)
+}
+
+// helmHome is the home of the stage's helm commands, which goes with the stage.
+func (s *stage) helmHome() string {
+	return filepath.Join(s.arena.cluster.CacheDir(), "helm-cli", s.scope.Namespace)
 }
 
 func (s *stage) openHelm(context.Context) error {
-	target := s.target()
-	driver, err := s.newDriver(target)
+	target, err := s.target()
 	if err != nil {
 		return err
 	}
-	s.helm = driver
-	s.observer, err = release.NewObserver(target.RESTConfig, target.Namespace, target.Name)
+	if s.helm, err = s.newDriver(target); err != nil {
+		return err
+	}
+	s.atWork = &helmAtWork{stage: s}
+	s.observer, err = release.NewObserver(s.arena.cluster.RESTConfig(), target.Namespace, target.Name)
 	return err
 }
 

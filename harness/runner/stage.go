@@ -4,15 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 
 	"rehearse.dev/rehearse/harness/actor"
 	"rehearse.dev/rehearse/harness/cluster/journal"
 	"rehearse.dev/rehearse/harness/evidence"
+	"rehearse.dev/rehearse/harness/gateway"
 	"rehearse.dev/rehearse/harness/observe"
 	"rehearse.dev/rehearse/harness/plan"
 	"rehearse.dev/rehearse/harness/readiness"
@@ -30,6 +33,8 @@ type stage struct {
 	commands  helmCommands
 	helm      release.Driver
 	observer  *release.Observer
+	gateway   *gateway.Gateway // what Helm passes; nil if it goes straight to the API server
+	atWork    *helmAtWork
 	troupe    *actor.Troupe
 	readiness *readiness.Controller
 	faults    *faults
@@ -55,8 +60,9 @@ func (r *run) setUp(ctx context.Context, j job, a *arena, rec *evidence.Recorder
 	ctx, s.end = context.WithCancelCause(ctx)
 	watchdog := time.AfterFunc(setUpBound, func() { s.end(errSetUp) })
 	defer watchdog.Stop()
+	openGateway := func(context.Context) error { return r.openGateway(s) }
 	raiseFaults := func(context.Context) error { return r.raiseFaults(s, j.tell) }
-	for _, step := range []func(context.Context) error{s.makeNamespace, s.watch, s.openHelm, s.startReadiness, s.hireActors, raiseFaults} {
+	for _, step := range []func(context.Context) error{s.makeNamespace, s.watch, openGateway, s.openHelm, s.startReadiness, s.hireActors, raiseFaults} {
 		if err := step(ctx); err != nil {
 			err = errors.Join(fmt.Errorf("%w: %w", ErrHarness, err), s.stop())
 			r.remove(context.WithoutCancel(ctx), s)
@@ -89,6 +95,24 @@ func (s *stage) watch(ctx context.Context) error {
 	return err
 }
 
+// openGateway puts a gateway between Helm and the API server.
+func (r *run) openGateway(s *stage) error {
+	if r.cfg.Straight {
+		return nil
+	}
+	var err error
+	s.gateway, err = gateway.Open(s.arena.cluster.RESTConfig(), r.identity, s.rec)
+	return err
+}
+
+// helmConfig is how Helm reaches the API server.
+func (s *stage) helmConfig() *rest.Config {
+	if s.gateway == nil {
+		return s.arena.cluster.RESTConfig()
+	}
+	return s.gateway.RESTConfig()
+}
+
 func (s *stage) startReadiness(ctx context.Context) error {
 	rules := readiness.Rules{Namespace: s.scope.Namespace, Rules: s.plan.Scenario.Spec.Readiness, Seed: s.plan.Seed}
 	var err error
@@ -106,14 +130,18 @@ func (s *stage) hireActors(ctx context.Context) error {
 func (s *stage) stop() error {
 	defer s.end(nil)
 	s.stopActing()
-	if s.readiness == nil {
-		return nil
+	err := os.RemoveAll(s.helmHome())
+	if s.readiness != nil {
+		err = errors.Join(err, s.readiness.Close())
 	}
-	return s.readiness.Close()
+	return err
 }
 
 // stopActing ends what writes by itself and what is recorded. Pods go on to become ready as they should.
 func (s *stage) stopActing() {
+	if s.gateway != nil {
+		_ = s.gateway.Close() // the listener is gone at any rate
+	}
 	if s.troupe != nil {
 		s.troupe.Close()
 	}

@@ -24,8 +24,40 @@ func (v *validator) driver(spec *v1alpha1.Spec) {
 	for i, version := range spec.Matrix["helm"] {
 		v.helm(fmt.Sprintf("spec.matrix.helm[%d]", i), &v1alpha1.Helm{Version: version}, spec.Release)
 	}
+	for i, f := range spec.Faults {
+		path := item("faults", i) + "." + f.Do.Kind
+		v.client(path, f, spec.Release)
+	}
 	for path, step := range v.eachStep(spec) {
 		v.helm(path+"."+step.Do.Kind+".helm", statedHelm(step.Do.Spec), spec.Release)
+	}
+}
+
+// client checks a fault of Helm itself.
+func (v *validator) client(path string, f v1alpha1.Fault, release v1alpha1.Release) {
+	var trigger v1alpha1.HelmTrigger
+	switch spec := f.Do.Spec.(type) {
+	case *v1alpha1.SignalHelm:
+		trigger = spec.HelmTrigger
+		if release.Driver != DriverCLI {
+			v.report(path, "needs release.driver: cli; with driver sdk Helm is no process of its own that could be signalled")
+		}
+	case *v1alpha1.CancelHelm:
+		trigger = spec.HelmTrigger
+	case *v1alpha1.RivalHelm:
+		trigger = spec.HelmTrigger
+		for _, operation := range spec.Operations() {
+			v.helm(path+"."+operation.Kind+".helm", statedHelm(operation.Spec), release)
+			if source, ok := chartSource(operation.Spec); ok {
+				v.chart(path+"."+operation.Kind, source.Chart, release.Repo)
+				v.valueFiles(path+"."+operation.Kind, source.ValueFiles)
+			}
+		}
+	default:
+		return
+	}
+	if trigger == (v1alpha1.HelmTrigger{}) && f.After == nil && v.sound(path) {
+		v.report(path, "says not when it acts; add before, after or when, or give the fault an after")
 	}
 }
 
