@@ -88,8 +88,9 @@ type Events struct {
 
 // Firings states how often a fault took effect.
 type Firings struct {
-	At    string `json:"at,omitempty" format:"step" doc:"Only firings during this step; those of the whole run if empty."`
-	Fault string `json:"fault" required:"true" format:"fault" doc:"The fault's name."`
-	Min   *int   `json:"min,omitempty" min:"0" doc:"The fewest that must be seen; 1 if neither min nor max is stated, else 0."`
-	Max   *int   `json:"max,omitempty" min:"0" doc:"The most that may be seen; 0: none."`
+	At       string `json:"at,omitempty" format:"step" doc:"Only firings during this step; those of the whole run if empty."`
+	Fault    string `json:"fault" required:"true" format:"fault" doc:"The fault's name."`
+	Contains string `json:"contains,omitempty" doc:"Only firings whose detail, as the timeline has it, contains this text."`
+	Min      *int   `json:"min,omitempty" min:"0" doc:"The fewest that must be seen; 1 if neither min nor max is stated, else 0."`
+	Max      *int   `json:"max,omitempty" min:"0" doc:"The most that may be seen; 0: none."`
 }
