@@ -44,7 +44,7 @@ type Before struct {
 // Ledger states what Helm's storage holds: by default at most one deployed revision, none pending, none missing.
 type Ledger struct {
 	At           string         `json:"at,omitempty" format:"step" doc:"Judged at the end of this step; the last one if empty."`
-	Deployed     *int           `json:"deployed,omitempty" min:"0" doc:"The revision that is deployed; 0: none is."`
+	Deployed     *int           `json:"deployed,omitempty" min:"0" doc:"The revision that is deployed; 0: none is. If empty, at most one may be, unless statuses says so of each."`
 	Statuses     map[int]string `json:"statuses,omitempty" doc:"The status of revisions by number."`
 	ApplyMethod  string         `json:"applyMethod,omitempty" enum:"ssa,csa,unchanged" doc:"The newest revision's apply method; unchanged: the same as the first one's."`
 	AllowPending bool           `json:"allowPending,omitempty" doc:"A pending-* status is accepted."`
