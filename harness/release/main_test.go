@@ -34,6 +34,9 @@ var boot = sync.OnceValues(func() (cluster.Cluster, error) {
 var booted atomic.Bool
 
 func TestMain(m *testing.M) {
+	if code, asked := release.OwnHelm(os.Args[1:], os.Stdout, os.Stderr); asked { // for driver cli
+		os.Exit(code)
+	}
 	// Helm and client-go log beside the loggers that they are given; the command does the same.
 	slog.SetDefault(slog.New(slog.DiscardHandler))
 	klog.SetSlogLogger(slog.New(slog.DiscardHandler))

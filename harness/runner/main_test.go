@@ -14,6 +14,7 @@ import (
 	"rehearse.dev/rehearse/harness/cluster"
 	"rehearse.dev/rehearse/harness/cluster/embedded"
 	"rehearse.dev/rehearse/harness/plan"
+	"rehearse.dev/rehearse/harness/release"
 	"rehearse.dev/rehearse/harness/scenario"
 )
 
@@ -22,6 +23,9 @@ var shared lazyCluster
 
 // TestMain also proves that runs leave no goroutine, however they end.
 func TestMain(m *testing.M) {
+	if code, asked := release.OwnHelm(os.Args[1:], os.Stdout, os.Stderr); asked { // for driver cli
+		os.Exit(code)
+	}
 	code := m.Run()
 	err := errors.Join(shared.end(), goleak.Find(
 		// KWOK gives its queues and its Event broadcaster no way to end.

@@ -32,6 +32,8 @@ type Config struct {
 	Providers Providers
 	// Attached is a cluster that outlives the run, to be used instead of a shared one; nil boots one.
 	Attached cluster.Cluster
+	// OwnHelm is a program that acts as helm for driver cli, as release.OwnHelm says; if it is empty, helm is built.
+	OwnHelm string
 	// Journal notes what is made on an attached cluster before it is made.
 	Journal *journal.Journal
 	// Parallel is how many variants run at once; at least 1.

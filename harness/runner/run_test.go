@@ -34,6 +34,11 @@ func performIn(t *testing.T, ctx context.Context, cfg Config, plans []plan.Plan)
 	t.Helper()
 	cfg.ID = "20260314-101502-" + strings.ToLower(rand.Text()[:6]) // tests share clusters, and namespaces are named after it
 	cfg.Dir = filepath.Join(t.TempDir(), cfg.ID)
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.OwnHelm = self
 	out, err := Run(ctx, cfg, plans)
 	if err != nil {
 		t.Fatal(err)

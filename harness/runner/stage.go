@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
+	"os"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -30,9 +30,11 @@ type stage struct {
 	redactor  *evidence.Redactor
 	scope     observe.Scope
 	client    kubernetes.Interface
-	helm      *release.SDK
+	commands  helmCommands
+	helm      release.Driver
 	observer  *release.Observer
 	gateway   *gateway.Gateway // what Helm passes; nil if it goes straight to the API server
+	atWork    *helmAtWork
 	troupe    *actor.Troupe
 	readiness *readiness.Controller
 	faults    *faults
@@ -45,7 +47,7 @@ type stage struct {
 // again what it had set up.
 func (r *run) setUp(ctx context.Context, j job, a *arena, rec *evidence.Recorder) (*stage, error) {
 	s := &stage{
-		plan: j.plan, arena: a, rec: rec, redactor: r.redactor,
+		plan: j.plan, arena: a, rec: rec, redactor: r.redactor, commands: j.commands,
 		scope: observe.Scope{Namespace: j.namespace, Release: j.plan.Scenario.Spec.Release.Name},
 	}
 	if a.kept {
@@ -111,26 +113,6 @@ func (s *stage) helmConfig() *rest.Config {
 	return s.gateway.RESTConfig()
 }
 
-func (s *stage) openHelm(context.Context) error {
-	spec := s.plan.Scenario.Spec.Release
-	target := release.Target{
-		RESTConfig:   s.helmConfig(),
-		CacheDir:     s.arena.cluster.CacheDir(),
-		Namespace:    s.scope.Namespace,
-		Name:         spec.Name,
-		FieldManager: spec.FieldManager,
-		BaseDir:      s.plan.Dir,
-		Release:      spec,
-		Log:          slog.New(slog.DiscardHandler),
-	}
-	var err error
-	if s.helm, err = release.Open(target); err != nil {
-		return err
-	}
-	s.observer, err = release.NewObserver(s.arena.cluster.RESTConfig(), target.Namespace, target.Name)
-	return err
-}
-
 func (s *stage) startReadiness(ctx context.Context) error {
 	rules := readiness.Rules{Namespace: s.scope.Namespace, Rules: s.plan.Scenario.Spec.Readiness, Seed: s.plan.Seed}
 	var err error
@@ -148,10 +130,11 @@ func (s *stage) hireActors(ctx context.Context) error {
 func (s *stage) stop() error {
 	defer s.end(nil)
 	s.stopActing()
-	if s.readiness == nil {
-		return nil
+	err := os.RemoveAll(s.helmHome())
+	if s.readiness != nil {
+		err = errors.Join(err, s.readiness.Close())
 	}
-	return s.readiness.Close()
+	return err
 }
 
 // stopActing ends what writes by itself and what is recorded. Pods go on to become ready as they should.

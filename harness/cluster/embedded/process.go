@@ -12,8 +12,8 @@ import (
 	"strings"
 	"syscall"
 
-	"rehearse.dev/rehearse/harness/cluster/internal/lifeline"
 	"rehearse.dev/rehearse/harness/cluster/journal"
+	"rehearse.dev/rehearse/harness/lifeline"
 )
 
 // ComponentError says that a component ended although nobody asked it to.
