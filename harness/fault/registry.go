@@ -36,6 +36,9 @@ func Registry() registry.Registry[Code] {
 		evictPodEntry(),
 		crashContainerEntry(),
 		unpullableImageEntry(),
+		signalHelmEntry(),
+		cancelHelmEntry(),
+		rivalHelmEntry(),
 	)
 }
 
@@ -46,6 +49,8 @@ type Site struct {
 	Namespace string
 	// Path is where Helm's requests pass; nil if they pass nowhere.
 	Path wire.Path
+	// Helm is Helm at work; nil where it is not run, as in rehearse gc.
+	Helm Helm
 	// Seed is the scenario's.
 	Seed int64
 }

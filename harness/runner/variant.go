@@ -23,6 +23,7 @@ type job struct {
 	namespace string
 	dir       string // relative to the run's folder
 	tell      progress.Scope
+	commands  helmCommands
 }
 
 // newJob gives a plan the names that it has within the run.
@@ -109,6 +110,9 @@ func (r *run) rehearse(ctx context.Context, j job, hidden plan.Plan, dir string)
 	defer func() { err = errors.Join(err, rec.Close()) }()
 	if err := evidence.WriteFile(dir, planFile, hidden); err != nil {
 		return err
+	}
+	if j.commands, err = r.findHelm(ctx, j.plan, j.tell); err != nil {
+		return cmp.Or(interruption(ctx), err)
 	}
 	a, err := timed(rec, j.tell, "cluster", func() (*arena, error) { return r.pool.acquire(ctx, j.plan.Needs) })
 	if err != nil {

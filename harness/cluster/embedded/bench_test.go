@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"rehearse.dev/rehearse/harness/cluster"
-	"rehearse.dev/rehearse/harness/cluster/internal/lifeline"
+	"rehearse.dev/rehearse/harness/lifeline"
 )
 
 // BenchmarkBoot boots, in turns, nothing but etcd and kube-apiserver until /readyz, and a whole cluster until three nodes

@@ -17,8 +17,8 @@ import (
 	"k8s.io/client-go/rest"
 
 	"rehearse.dev/rehearse/harness/cluster"
-	"rehearse.dev/rehearse/harness/cluster/internal/lifeline"
 	"rehearse.dev/rehearse/harness/cluster/journal"
+	"rehearse.dev/rehearse/harness/lifeline"
 )
 
 const (

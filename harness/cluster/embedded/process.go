@@ -12,7 +12,7 @@ import (
 	"strings"
 	"syscall"
 
-	"rehearse.dev/rehearse/harness/cluster/internal/lifeline"
+	"rehearse.dev/rehearse/harness/lifeline"
 )
 
 // ComponentError says that a component ended although nobody asked it to.
