@@ -39,6 +39,7 @@ func Registry() registry.Registry[Code] {
 		signalHelmEntry(),
 		cancelHelmEntry(),
 		rivalHelmEntry(),
+		apiEntry(),
 	)
 }
 
