@@ -3,6 +3,8 @@ package sweep
 import (
 	"errors"
 	"fmt"
+	"path"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"time"
@@ -35,7 +37,9 @@ type Recovery struct {
 	// Why says what is in the way if it has not recovered.
 	Why  string `json:"why,omitempty"`
 	Left State  `json:"left"`
-	// Took is the time from its start until every workload was Current; 0 if that is not known.
+	// Residue is what stays wrong in Helm's storage although the release has recovered, such as a revision that stays pending.
+	Residue string `json:"residue,omitempty"`
+	// Took is the time from its start until it had ended and every workload was Current.
 	Took time.Duration `json:"tookNs,omitempty"`
 	// Dir is the attempt's bundle within the run.
 	Dir string `json:"dir"`
@@ -72,7 +76,7 @@ func (c *Cell) read(try Try, b *evidence.Bundle, ref *Reference, step string) er
 	if !fired(b) {
 		return fmt.Errorf("the write %s did not come, so nothing was broken", try.Write)
 	}
-	outcome, err := outcomeOf(b, step)
+	done, err := finished(b, step)
 	if err != nil {
 		return err
 	}
@@ -80,11 +84,10 @@ func (c *Cell) read(try Try, b *evidence.Bundle, ref *Reference, step string) er
 	if err != nil {
 		return err
 	}
-	outcome = plain(outcome, b)
 	if len(c.Recoveries) > 0 && c.Left != left {
 		return fmt.Errorf("it did not leave the same twice: %s; then %s", c.Left.text(), left.text())
 	}
-	c.Outcome, c.Left = outcome, left
+	c.Outcome, c.Left = plain(done.Error, b), left
 	r, err := recovery(try, b, ref)
 	if err != nil {
 		return err
@@ -94,17 +97,18 @@ func (c *Cell) read(try Try, b *evidence.Bundle, ref *Reference, step string) er
 }
 
 func recovery(try Try, b *evidence.Bundle, ref *Reference) (Recovery, error) {
-	r := Recovery{By: try.Way, Took: assert.Recovery(b)[recoverName]}
-	refused, err := outcomeOf(b, recoverName)
+	r := Recovery{By: try.Way, Dir: path.Join(b.Variant.Scenario, filepath.Base(b.Dir))}
+	done, err := finished(b, recoverName)
 	if err != nil {
 		return r, err
 	}
+	r.Took = max(done.Took, assert.Recovery(b)[recoverName])
 	if r.Left, err = ref.state(b, recoverName); err != nil {
 		return r, err
 	}
-	r.Why = plain(refused, b)
+	r.Why = plain(done.Error, b)
 	for _, a := range []v1alpha1.Assertion{
-		assertion("ledger", &v1alpha1.Ledger{At: recoverName}),
+		assertion("ledger", &v1alpha1.Ledger{At: recoverName, AllowPending: true}),
 		assertion("live", &v1alpha1.Live{At: recoverName, Strict: true}),
 	} {
 		if r.Why == "" {
@@ -112,6 +116,9 @@ func recovery(try Try, b *evidence.Bundle, ref *Reference) (Recovery, error) {
 		}
 	}
 	r.Recovered = r.Why == ""
+	if r.Recovered {
+		r.Residue = plain(holds(b, assertion("ledger", &v1alpha1.Ledger{At: recoverName})), b)
+	}
 	return r, nil
 }
 
@@ -124,18 +131,18 @@ func fired(b *evidence.Bundle) bool {
 	return false
 }
 
-// outcomeOf is the error that a step's operation returned.
-func outcomeOf(b *evidence.Bundle, step string) (string, error) {
+// finished is how a step ended.
+func finished(b *evidence.Bundle, step string) (*evidence.StepFinished, error) {
 	for _, e := range b.Timeline {
 		if e.Step != step || e.Finished == nil {
 			continue
 		}
 		if e.Finished.Errored {
-			return "", fmt.Errorf("step %q: %s", step, e.Finished.Mismatch)
+			return nil, fmt.Errorf("step %q: %s", step, e.Finished.Mismatch)
 		}
-		return e.Finished.Error, nil
+		return e.Finished, nil
 	}
-	return "", errors.New("the run ended before step " + step)
+	return nil, errors.New("the run ended before step " + step)
 }
 
 // passing are parts of messages that are other ones in every run.
@@ -177,10 +184,13 @@ func (c *Cell) explain() {
 	}
 	text.WriteString(" " + strings.ToUpper(c.Left.text()[:1]) + c.Left.text()[1:] + ".")
 	for _, r := range c.Recoveries {
-		if r.Recovered {
+		switch {
+		case !r.Recovered:
+			fmt.Fprintf(&text, " A plain %s does not recover it: %s.", r.By, r.Why)
+		case r.Residue != "":
+			fmt.Fprintf(&text, " A plain %s recovers it, but leaves this behind: %s.", r.By, r.Residue)
+		default:
 			fmt.Fprintf(&text, " A plain %s recovers it: %s.", r.By, r.Left.text())
-		} else {
-			fmt.Fprintf(&text, " A plain %s does not: %s.", r.By, r.Why)
 		}
 	}
 	c.Explanation = text.String()

@@ -20,9 +20,9 @@ spec:
   description: The shop.
   seed: 7
   cluster: {isolation: namespace}
-  release: {name: shop, chart: ./shop}
+  release: {name: shop, chart: CHART}
   faults:
-  - {name: late, deletePod: {of: Deployment/backend}}
+  - {name: late, deletePod: {workload: Deployment/backend}}
   steps:
   - {name: v1, install: {values: {tag: v1}}}
   - {name: broken, upgrade: {values: {tag: v3}}, expect: {error: {}}}
@@ -36,7 +36,11 @@ spec:
 func load(t *testing.T, step string) sweep.Sweep {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "shop.yaml")
-	if err := os.WriteFile(file, []byte(shop), 0o600); err != nil {
+	chart, err := filepath.Abs(filepath.Join("..", "..", "charts", "shop"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte(strings.ReplaceAll(shop, "CHART", chart)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	files, err := scenario.Load([]string{file}, runner.Catalog())

@@ -161,6 +161,13 @@ func TestMatrix(t *testing.T) {
 				c.Recoveries[0].Recovered, c.Recoveries[0].Why = false, "another operation is in progress"
 			},
 		},
+		"a revision stays pending": {
+			func(a *attempt) { a.recovered = ledger("superseded", "pending-upgrade", "deployed") },
+			func(c *sweep.Cell) {
+				c.Recoveries[0].Residue = "revision 2 is stuck in pending-upgrade"
+				c.Recoveries[0].Left.Ledger = "1 superseded, 2 pending-upgrade, 3 deployed"
+			},
+		},
 		"two deployed": {
 			func(a *attempt) { a.recovered = ledger("deployed", "superseded", "deployed") },
 			func(c *sweep.Cell) {
@@ -206,7 +213,7 @@ func compare(t *testing.T, got, want sweep.Cell) {
 	}
 	for i, r := range got.Recoveries {
 		w := want.Recoveries[i]
-		if r.Recovered != w.Recovered || (r.Why == "") != (w.Why == "") || !strings.Contains(r.Why, w.Why) || r.Left != w.Left {
+		if r.Recovered != w.Recovered || (r.Why == "") != (w.Why == "") || !strings.Contains(r.Why, w.Why) || (r.Residue == "") != (w.Residue == "") || !strings.Contains(r.Residue, w.Residue) || r.Left != w.Left {
 			t.Errorf("got recovery %+v\nwant %+v", r, w)
 		}
 	}

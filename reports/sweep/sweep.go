@@ -15,7 +15,8 @@ import (
 // legend tells what a cell of the matrix means.
 const legend = `A cell: the newest revision's status (D deployed, F failed, P pending, - none, ? cannot be read), which revision's manifest is
 live (~ for a mixture), ! if what Helm owns is neither as before the step nor as after it, and what recovers it by a
-plain operation (R rollback, U upgrade, . not). "none" says that nothing can be said of the cell.`
+plain operation (R rollback, U upgrade, . not; a small letter if Helm's storage stays wrong). "none" says that nothing can be
+said of the cell.`
 
 // WriteText writes the matrix for a terminal, and in words the cells that nothing recovers or that say nothing; all of
 // them if all is set.
@@ -103,6 +104,8 @@ func code(c sweep.Cell, ways []sweep.Way) string {
 	for _, way := range ways {
 		switch r, ok := recoveryBy(c, way); {
 		case !ok:
+		case r.Recovered && r.Residue != "":
+			text += string(way[:1])
 		case r.Recovered:
 			text += strings.ToUpper(string(way[:1]))
 		default:

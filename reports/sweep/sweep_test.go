@@ -20,6 +20,8 @@ func matrix() sweep.Matrix {
 	recovered := func(way sweep.Way) sweep.Recovery {
 		return sweep.Recovery{By: way, Recovered: true, Took: 1234 * time.Millisecond, Left: sweep.State{Ledger: "1 superseded, 2 deployed"}}
 	}
+	residue := recovered(sweep.ByRollback)
+	residue.Residue = "revision 2 stays pending"
 	refused := sweep.Recovery{By: sweep.ByUpgrade, Why: "another operation is in progress"}
 	return sweep.Matrix{
 		Scenario: "shop", Step: "v2", Seed: 7, Cuts: []sweep.Cut{sweep.KilledBefore, sweep.Conflict}, Ways: sweep.Ways(),
@@ -31,7 +33,7 @@ func matrix() sweep.Matrix {
 			{Write: record, Cut: sweep.Conflict, Problem: "the write did not come", Explanation: "Nothing can be said: the write did not come."},
 			{
 				Write: patch, Cut: sweep.KilledBefore, Left: sweep.State{Ledger: "1 deployed, 2 pending-upgrade", Live: sweep.Between, Ownership: sweep.Between},
-				Recoveries: []sweep.Recovery{recovered(sweep.ByRollback), refused}, Explanation: "Half of it was done.",
+				Recoveries: []sweep.Recovery{residue, refused}, Explanation: "Half of it was done.",
 			},
 			{
 				Write: patch, Cut: sweep.Conflict, Left: sweep.State{Ledger: "empty", Live: "revision 2", Ownership: sweep.AsAfter},
