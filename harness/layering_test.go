@@ -54,8 +54,10 @@ var layers = []layer{
 	// From evidence to verdicts and reports, without a cluster.
 	{path: "harness/ownership", pure: true, may: []string{"harness/evidence"}},
 	{path: "harness/assert", pure: true, may: []string{"harness/api", "harness/evidence", "harness/ownership", "harness/ref", "harness/registry", "harness/verdict"}},
+	{path: "harness/sweep", pure: true, may: []string{"harness/api", "harness/assert", "harness/evidence", "harness/ownership", "harness/plan", "harness/scenario", "harness/verdict"}},
 	{path: "harness/progress", pure: true, may: []string{"harness/verdict"}},
 	{path: "reports", pure: true, may: []string{"harness/evidence", "harness/ownership", "harness/registry", "harness/verdict"}},
+	{path: "reports/sweep", pure: true, may: []string{"harness/sweep"}},
 
 	// Who joins them.
 	{path: "harness/runner", may: []string{"harness"}},

@@ -65,13 +65,18 @@ infrastructure failed, 4 inconclusive, 5 clean-up incomplete, 130 interrupted.`,
 	flags.IntVarP(&f.parallel, "parallel", "p", max(2, 2*runtime.NumCPU()), "how many variants run at once")
 	flags.BoolVar(&f.keep, "keep", false, "at the end leave everything as it is, print how to reach it, and wait for Ctrl-C")
 	flags.BoolVar(&f.failFast, "fail-fast", false, "start no further variant once one has not passed")
+	f.addPlaces(flags)
+	f.junit.add(flags)
+	return cmd
+}
+
+// addPlaces adds the flags that say where things are and go.
+func (f *runFlags) addPlaces(flags *pflag.FlagSet) {
 	flags.StringVarP(&f.output, "output", "o", "text", "what goes to standard output: text or json")
 	flags.StringVar(&f.reports, "reports", filepath.Join("reports", "runs"), "folder in which the run's folder is made")
 	flags.StringVar(&f.cluster, "cluster", "", "use this cluster, made by rehearse cluster up, instead of booting one")
 	flags.StringVar(&f.kubeBin, "kube-bin", "", "control-plane binary to use instead of building one (also REHEARSE_KUBE_BIN)")
 	flags.StringVar(&f.id, "run-id", "", "name of the run and of its folder, which must not exist yet; made from the time if empty")
-	f.junit.add(flags)
-	return cmd
 }
 
 func (f *runFlags) run(ctx context.Context, stdout, stderr io.Writer, paths []string) error {

@@ -26,7 +26,11 @@ func (s *selection) add(flags *pflag.FlagSet) {
 	flags.StringVarP(&s.label, "label", "l", "", "only scenarios whose labels fit this selector, for example area=ownership,tier!=nightly")
 	flags.Int64Var(&s.seed, "seed", 0, "seed of everything random, instead of the scenarios' own")
 	flags.StringVar(&s.driver, "driver", "", "how Helm is run, instead of what the scenarios say: sdk or cli")
-	flags.StringVar(&s.provider, "provider", "", "who makes the clusters, instead of what the scenarios say: "+strings.Join(providers.Registry().Names(), " or "))
+	flags.StringVar(&s.provider, "provider", "", providerUsage())
+}
+
+func providerUsage() string {
+	return "who makes the clusters, instead of what the scenarios say: " + strings.Join(providers.Registry().Names(), " or ")
 }
 
 // plans reads the scenarios in paths, selects by label, compiles them and renders their charts.

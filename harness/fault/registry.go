@@ -40,6 +40,10 @@ func Registry() registry.Registry[Code] {
 		signalHelmEntry(),
 		cancelHelmEntry(),
 		rivalHelmEntry(),
+		signalHelmEntry(),
+		cancelHelmEntry(),
+		rivalHelmEntry(),
+		apiEntry(),
 	)
 }
 

@@ -18,7 +18,7 @@ func mismatch(want *v1alpha1.Expect, got error, ledger evidence.Ledger) string {
 		want = &v1alpha1.Expect{}
 	}
 	var found []string
-	if text := errorMismatch(want.Error, got); text != "" {
+	if text := errorMismatch(want.Error, got); text != "" && !want.Any {
 		found = append(found, text)
 	}
 	newest, ok := newestRevision(ledger)

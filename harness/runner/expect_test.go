@@ -42,6 +42,9 @@ func TestMismatch(t *testing.T) {
 		"older revision":                 {want: &v1alpha1.Expect{Revision: 1}, ledger: stored, says: "expected the newest revision to be 1, Helm's storage says 2"},
 		"no revision":                    {want: &v1alpha1.Expect{Revision: 1}, ledger: evidence.Ledger{Release: "shop"}, says: "Helm's storage holds no revision of release shop"},
 		"records that cannot be read":    {want: &v1alpha1.Expect{Revision: 2}, ledger: evidence.Ledger{Revisions: stored.Revisions, Unreadable: map[string]string{"r.v3": "broken"}}, says: "cannot be read (r.v3)"},
+		"any outcome, an error":          {want: &v1alpha1.Expect{Any: true}, got: boom},
+		"any outcome, a success":         {want: &v1alpha1.Expect{Any: true}},
+		"any outcome, but a status":      {want: &v1alpha1.Expect{Any: true, Status: "deployed"}, got: boom, ledger: stored, says: "expected revision 2 to be deployed"},
 		"no revision is asked for":       {want: &v1alpha1.Expect{}, ledger: evidence.Ledger{}},
 		"everything at once": {
 			want: &v1alpha1.Expect{Error: failure("", ""), Status: "deployed", Revision: 3}, ledger: stored,

@@ -144,6 +144,7 @@ type Step struct {
 
 // Expect is the outcome that a step must have.
 type Expect struct {
+	Any      bool         `json:"any,omitempty" doc:"It may succeed or fail: what it leaves behind is for the assertions to judge."`
 	Error    *ExpectError `json:"error,omitempty" doc:"It must fail with this error; empty: it must succeed."`
 	Status   string       `json:"status,omitempty" enum:"unknown,deployed,uninstalled,superseded,failed,uninstalling,pending-install,pending-upgrade,pending-rollback" doc:"The status that Helm's storage must hold for the newest revision afterwards."`
 	Revision int          `json:"revision,omitempty" min:"1" doc:"The number that the newest revision in Helm's storage must have afterwards."`
