@@ -35,11 +35,11 @@ func deletePodEntry() registry.Entry[Code] {
 func evictPodEntry() registry.Entry[Code] {
 	return registry.Entry[Code]{
 		Name:     "evictPod",
-		Summary:  "Evicts pods of a workload through the Eviction API, which heeds disruption budgets.",
+		Summary:  "Evicts pods of a workload through the Eviction API, which heeds disruption budgets: what one forbids is tried again.",
 		Example:  "name: evicted\nevictPod: {workload: Deployment/backend, pods: 2}\n",
 		NewSpec:  func() any { return &v1alpha1.EvictPod{} },
 		Validate: validated(func(s *v1alpha1.EvictPod) []registry.Problem { return checkPods(s.PodTarget) }),
-		Code:     code(func(s *v1alpha1.EvictPod) breaker { return removal{s.PodTarget, "evicted", evict} }),
+		Code:     code(func(s *v1alpha1.EvictPod) breaker { return removal{s.PodTarget, "evicted", evictPatiently} }),
 	}
 }
 

@@ -35,6 +35,11 @@ func Registry() registry.Registry[Code] {
 		evictPodEntry(),
 		crashContainerEntry(),
 		unpullableImageEntry(),
+		webhookEntry(),
+		denyAdmissionEntry(),
+		quotaEntry(),
+		blockEvictionsEntry(),
+		pendingVolumeEntry(),
 	)
 }
 
@@ -43,6 +48,10 @@ type Site struct {
 	Cluster   cluster.Cluster
 	Client    kubernetes.Interface
 	Namespace string
+
+	// fault is the name of the fault that acts there.
+	fault    string
+	refusals *refusals
 }
 
 // NewSite is the site of a scenario whose home is namespace.
@@ -54,7 +63,7 @@ func NewSite(c cluster.Cluster, namespace string) (Site, error) {
 	if err != nil {
 		return Site{}, fmt.Errorf("making a client of the cluster at %s: %w", cfg.Host, err)
 	}
-	return Site{Cluster: c, Client: client, Namespace: namespace}, nil
+	return Site{Cluster: c, Client: client, Namespace: namespace, refusals: &refusals{listeners: map[string]func(evidence.Ref){}}}, nil
 }
 
 // breakable is the site's cluster, if its nodes and containers can be broken.
@@ -102,6 +111,12 @@ type holder interface {
 	hold(ctx context.Context, s *scene) error
 }
 
+// counter is a breaker some of whose firings are known only to who asks for them.
+type counter interface {
+	// count records the firings since it was last asked. outcome is the error of the operation that has just ended.
+	count(ctx context.Context, s *scene, outcome error) error
+}
+
 // NewLife makes a fault of a scenario. note is where it is written down before it is injected; the zero Note does not.
 func NewLife(spec v1alpha1.Fault, site Site, sink Sink, note Note) (*Life, error) {
 	entry, err := Registry().Lookup(spec.Do.Kind)
@@ -112,6 +127,7 @@ func NewLife(spec v1alpha1.Fault, site Site, sink Sink, note Note) (*Life, error
 	if err != nil {
 		return nil, fmt.Errorf("fault %s: %w", spec.Name, err)
 	}
+	site.fault = spec.Name
 	note.fault, note.kind, note.namespace = spec.Name, entry.Name, site.Namespace
 	return &Life{name: spec.Name, kind: entry.Name, site: site, breaker: b, sink: sink, note: note, state: New}, nil
 }
