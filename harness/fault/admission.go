@@ -90,14 +90,13 @@ func (s *scene) probe(ctx context.Context, name string) (*corev1.ConfigMap, erro
 	})
 }
 
-// awaitRefusal probes until the configuration of that name refuses the probe, or until it no longer does. answer is told
-// every answer to a probe that the configuration refused; its error ends the waiting.
-func awaitRefusal(ctx context.Context, s *scene, want bool, answer func(error) error) error {
-	name := s.Undo[undoName]
+// awaitRefusal probes until the configuration refuses the probe, which it does with said in the answer, or until it no
+// longer does. answer is told every answer to a probe that it refused; its error ends the waiting.
+func awaitRefusal(ctx context.Context, s *scene, want bool, said string, answer func(error) error) error {
 	last := errors.New("nothing has answered yet")
 	err := wait.PollUntilContextCancel(ctx, probeEvery, true, func(ctx context.Context) (bool, error) {
-		_, err := s.probe(ctx, name)
-		refused := err != nil && strings.Contains(err.Error(), name)
+		_, err := s.probe(ctx, s.Undo[undoName])
+		refused := err != nil && strings.Contains(err.Error(), said)
 		if refused {
 			if err := answer(err); err != nil {
 				return false, err
@@ -108,14 +107,14 @@ func awaitRefusal(ctx context.Context, s *scene, want bool, answer func(error) e
 			last = err // the API server did not answer
 			return false, nil
 		}
-		last = fmt.Errorf("a probe was answered with: %w", cmpErr(err))
+		last = fmt.Errorf("a probe was answered with: %w", orAllowed(err))
 		return refused == want, nil
 	})
 	switch {
 	case err == nil:
 		return nil
 	case ctx.Err() != nil:
-		return fmt.Errorf("waiting until %s is in effect (wanted: %t): %w; last, %w", name, want, context.Cause(ctx), last)
+		return fmt.Errorf("waiting until %s is in effect (wanted: %t): %w; last, %w", s.Undo[undoName], want, context.Cause(ctx), last)
 	}
 	return err
 }
@@ -123,7 +122,7 @@ func awaitRefusal(ctx context.Context, s *scene, want bool, answer func(error) e
 // errAllowed stands for the answer to a probe that was let pass.
 var errAllowed = errors.New("allowed")
 
-func cmpErr(err error) error {
+func orAllowed(err error) error {
 	if err == nil {
 		return errAllowed
 	}

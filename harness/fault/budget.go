@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	policyv1 "k8s.io/api/policy/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -42,7 +43,8 @@ func checkBudget(s *v1alpha1.BlockEvictions) []registry.Problem {
 	return nil
 }
 
-// budget is a disruption budget that allows no disruption.
+// budget is a disruption budget that allows no disruption. It fires once for each pod whose eviction it refuses. Those that
+// the harness tries are all that are seen: a refusal is an answer to whoever asked, and is written down nowhere.
 type budget struct {
 	workload string
 	selector *metav1.LabelSelector
@@ -92,8 +94,12 @@ func selectorOf(ctx context.Context, s Site, workload string) (*metav1.LabelSele
 
 func (b *budget) inject(ctx context.Context, s *scene) error {
 	name, none := s.Undo[undoName], intstr.FromInt32(0)
-	// Those of the harness are all refusals that are seen: one is an answer to who asked, and is written down nowhere.
-	s.refusals.listen(name, func(pod evidence.Ref) { s.fired(pod, "its eviction was refused") })
+	var seen sync.Map // how often an eviction is tried again is none of the budget's doing
+	s.refusals.listen(name, func(pod evidence.Ref) {
+		if _, before := seen.LoadOrStore(pod.UID, true); !before {
+			s.fired(pod, "its eviction was refused")
+		}
+	})
 	_, err := s.Client.PolicyV1().PodDisruptionBudgets(s.Namespace).Create(ctx, &policyv1.PodDisruptionBudget{
 		ObjectMeta: metav1.ObjectMeta{Name: name},
 		Spec:       policyv1.PodDisruptionBudgetSpec{MaxUnavailable: &none, Selector: b.selector},

@@ -84,8 +84,11 @@ func (d *denial) policy(name string) *admissionv1.ValidatingAdmissionPolicy {
 
 // propagated waits until the policy is in effect. The probes that it denied are no firings.
 func (d *denial) propagated(ctx context.Context, s *scene) error {
-	return awaitRefusal(ctx, s, true, func(error) error { d.denials.seen++; return nil })
+	return awaitRefusal(ctx, s, true, deniedBy(s), func(error) error { d.denials.seen++; return nil })
 }
+
+// deniedBy is in every answer to a request that the policy denied.
+func deniedBy(s *scene) string { return fmt.Sprintf("ValidatingAdmissionPolicy '%s'", s.Undo[undoName]) }
 
 // count counts what the policy denied, which nobody but the API server sees.
 func (d *denial) count(ctx context.Context, s *scene, _ error) error {
@@ -105,5 +108,5 @@ func (d *denial) recover(ctx context.Context, s *scene) error {
 
 // recovered waits until the policy is out of effect.
 func (d *denial) recovered(ctx context.Context, s *scene) error {
-	return awaitRefusal(ctx, s, false, func(error) error { d.denials.seen++; return nil })
+	return awaitRefusal(ctx, s, false, deniedBy(s), func(error) error { d.denials.seen++; return nil })
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/yaml"
@@ -52,6 +54,9 @@ func (s *scene) mutate(ctx context.Context, template string, placeholders ...str
 func (s *scene) awaitMutation(ctx context.Context, name string, want bool) error {
 	err := wait.PollUntilContextCancel(ctx, probeEvery, true, func(ctx context.Context) (bool, error) {
 		seen, err := s.probe(ctx, name)
+		if !want && apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) {
+			return true, nil // nothing is made there any more, so that no policy can be in effect
+		}
 		return err == nil && (seen.Data["inEffect"] == "true") == want, err
 	})
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
 
 	"rehearse.dev/rehearse/harness/api/v1alpha1"
@@ -26,7 +27,7 @@ func quotaEntry() registry.Entry[Code] {
 		Example:  "name: full\nquota: {hard: {pods: 4, count/configmaps: 3}}\n",
 		NewSpec:  func() any { return &v1alpha1.Quota{} },
 		Validate: validated(checkQuota),
-		Code:     code(func(s *v1alpha1.Quota) breaker { return &quota{spec: s, seen: map[string]bool{}} }),
+		Code:     code(func(s *v1alpha1.Quota) breaker { return &quota{spec: s, seen: map[types.UID]bool{}} }),
 	}
 }
 
@@ -43,13 +44,14 @@ func checkQuota(s *v1alpha1.Quota) []registry.Problem {
 	return all
 }
 
-// quota is a ResourceQuota.
+// quota is a ResourceQuota. It fires once for each object whose controller it refuses a pod, be it tried again and again,
+// and once for each operation that it refuses a write.
 type quota struct {
 	spec *v1alpha1.Quota
 
 	mu sync.Mutex
-	// seen are refusals, as Events told of them, that were counted already.
-	seen map[string]bool
+	// seen are the objects whose controllers it refused something, as Events told.
+	seen map[types.UID]bool
 }
 
 func (*quota) available(context.Context, Site) error { return nil }
@@ -112,18 +114,17 @@ func (q *quota) hold(ctx context.Context, s *scene) error {
 	return nil
 }
 
-// look counts an Event, if it tells of a refusal that was not counted yet.
+// look counts an Event, if it tells of a refusal to somebody who was not counted yet.
 func (q *quota) look(s *scene, event *corev1.Event) {
 	if !strings.Contains(event.Message, exceeded(s)) {
 		return
 	}
-	key := fmt.Sprintf("%s/%d", event.UID, event.Count)
+	of := event.InvolvedObject
 	q.mu.Lock()
-	counted := q.seen[key]
-	q.seen[key] = true
+	counted := q.seen[of.UID]
+	q.seen[of.UID] = true
 	q.mu.Unlock()
 	if !counted {
-		of := event.InvolvedObject
 		s.fired(evidence.Ref{
 			Group: of.GroupVersionKind().Group, Version: of.GroupVersionKind().Version, Kind: of.Kind, Namespace: of.Namespace, Name: of.Name, UID: string(of.UID),
 		}, event.Reason+": "+event.Message)

@@ -124,6 +124,9 @@ func (w *webhook) hook(s *scene, name, path string, rule admissionv1.RuleWithOpe
 	}
 }
 
+// probeRefused is in every answer to a probe that the webhook refused, and to one about which it could not be asked.
+func probeRefused(s *scene) string { return fmt.Sprintf("webhook %q", probeHook+s.Undo[undoName]) }
+
 // missed picks, of the API server's own counters, those of calls that came to nothing.
 func (w *webhook) missed(name string) func(sample) bool {
 	return func(m sample) bool {
@@ -137,7 +140,7 @@ func (w *webhook) missed(name string) func(sample) bool {
 
 // propagated waits until the API server asks the webhook.
 func (w *webhook) propagated(ctx context.Context, s *scene) error {
-	return awaitRefusal(ctx, s, true, func(answer error) error {
+	return awaitRefusal(ctx, s, true, probeRefused(s), func(answer error) error {
 		if !w.spec.Down && strings.Contains(answer.Error(), "failed calling webhook") {
 			return fmt.Errorf("the API server does not reach this machine at %s (does a firewall keep it from that?): %w", w.server.url, answer)
 		}
@@ -159,7 +162,7 @@ func (w *webhook) recover(ctx context.Context, s *scene) error {
 	if err = ignoreNotFound(err); err != nil {
 		err = fmt.Errorf("taking the webhook's configuration %s away: %w", s.Undo[undoName], err)
 	} else {
-		err = awaitRefusal(ctx, s, false, func(error) error { return nil })
+		err = awaitRefusal(ctx, s, false, probeRefused(s), func(error) error { return nil })
 	}
 	if w.server != nil {
 		err = errors.Join(err, w.server.stop(ctx))
