@@ -69,9 +69,6 @@ func probeRule() admissionv1.RuleWithOperations {
 }
 
 func checkMatch(m v1alpha1.AdmissionMatch, path string) []registry.Problem {
-	if len(m.Resources) == 0 {
-		return []registry.Problem{{Path: path + "resources", Message: "names no resource; state one, or *"}}
-	}
 	for i, r := range m.Resources {
 		if r == "" || strings.ToLower(r) != r {
 			return []registry.Problem{{

@@ -88,7 +88,9 @@ func (d *denial) propagated(ctx context.Context, s *scene) error {
 }
 
 // deniedBy is in every answer to a request that the policy denied.
-func deniedBy(s *scene) string { return fmt.Sprintf("ValidatingAdmissionPolicy '%s'", s.Undo[undoName]) }
+func deniedBy(s *scene) string {
+	return fmt.Sprintf("ValidatingAdmissionPolicy '%s'", s.Undo[undoName])
+}
 
 // count counts what the policy denied, which nobody but the API server sees.
 func (d *denial) count(ctx context.Context, s *scene, _ error) error {

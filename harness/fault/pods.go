@@ -127,10 +127,16 @@ func (removal) propagated(ctx context.Context, s *scene) error {
 
 func (removal) recover(context.Context, *scene) error { return nil }
 
-// recovered waits until the targets are gone for good. Whether there are others instead is for assertions to say.
+// recovered waits until the targets are gone for good, but for those that a disruption budget has saved. Whether there are
+// others instead is for assertions to say.
 func (removal) recovered(ctx context.Context, s *scene) error {
 	return until(ctx, s.watchPods, func(ctx context.Context) (string, error) {
-		return firstAmiss(ctx, s, func(pod *corev1.Pod) string { return fmt.Sprintf("pod %s is still there", pod.Name) })
+		return firstAmiss(ctx, s, func(pod *corev1.Pod) string {
+			if pod.DeletionTimestamp == nil {
+				return ""
+			}
+			return fmt.Sprintf("pod %s is still there", pod.Name)
+		})
 	})
 }
 

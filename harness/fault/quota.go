@@ -32,9 +32,6 @@ func quotaEntry() registry.Entry[Code] {
 }
 
 func checkQuota(s *v1alpha1.Quota) []registry.Problem {
-	if len(s.Hard) == 0 {
-		return []registry.Problem{{Path: "hard", Message: "limits nothing; state a resource, as pods: 4"}}
-	}
 	var all []registry.Problem
 	for _, name := range slices.Sorted(maps.Keys(s.Hard)) {
 		if _, err := resource.ParseQuantity(s.Hard[name]); err != nil {
