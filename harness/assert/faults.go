@@ -72,7 +72,7 @@ func (v *View) judgeLife(l life, required bool) (verdict.Status, string) {
 		return verdict.Errored, strings.Join(l.unmended, "; ")
 	case l.active:
 		return verdict.Errored, "it was injected, and never seen to have recovered"
-	case !required && l.fired == 0:
+	case !required: // be it that it fired, and went no further
 		return verdict.Passed, ""
 	case len(l.noEffect) > 0:
 		return verdict.Inconclusive, "it did not take effect: " + strings.Join(l.noEffect, "; ")

@@ -40,6 +40,7 @@ func TestJudgeFaults(t *testing.T) {
 		{"never injected, which may be", nil, true, verdict.Passed, ""},
 		{"took effect on nothing", []string{"injected", "propagated", "recovered", "recoverySeen"}, false, verdict.Inconclusive, "took effect on nothing"},
 		{"took effect on nothing, which may be", []string{"injected", "propagated", "recovered", "recoverySeen"}, true, verdict.Passed, ""},
+		{"went no further, which may be", []string{"injected", "fired", "failed waitForPropagation", "recovered", "recoverySeen"}, true, verdict.Passed, ""},
 		{"no target", []string{"failed inject", "recovered", "recoverySeen", "cleanedUp"}, false, verdict.Inconclusive, "did not take effect: inject: boom"},
 		{"did not propagate", []string{"injected", "failed waitForPropagation", "recovered", "recoverySeen"}, false, verdict.Inconclusive, "waitForPropagation: boom"},
 		{"did not recover", []string{"injected", "fired", "propagated", "failed recover"}, false, verdict.Errored, "recover: boom"},

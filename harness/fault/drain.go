@@ -151,8 +151,28 @@ func evict(ctx context.Context, s Site, pod *corev1.Pod) error {
 		ObjectMeta:    metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Name},
 		DeleteOptions: &metav1.DeleteOptions{Preconditions: metav1.NewUIDPreconditions(string(pod.UID))},
 	})
+	if by := budgetIn(err); by != "" {
+		s.refusals.tell(by, podRef(pod))
+	}
 	if err != nil && !apierrors.IsNotFound(err) {
 		return fmt.Errorf("evicting pod %s/%s: %w", pod.Namespace, pod.Name, err)
 	}
 	return nil
+}
+
+// evictPatiently evicts a pod as soon as its disruption budget allows that.
+func evictPatiently(ctx context.Context, s Site, pod *corev1.Pod) error {
+	ticker := time.NewTicker(retryEviction)
+	defer ticker.Stop()
+	for {
+		err := evict(ctx, s, pod)
+		if !apierrors.IsTooManyRequests(err) {
+			return err
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return fmt.Errorf("%w: %w", context.Cause(ctx), err)
+		}
+	}
 }

@@ -9,15 +9,11 @@ import (
 	"strings"
 	"time"
 
-	admissionv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/util/wait"
-	"sigs.k8s.io/yaml"
 
 	"rehearse.dev/rehearse/harness/api/v1alpha1"
-	"rehearse.dev/rehearse/harness/cluster"
 	"rehearse.dev/rehearse/harness/evidence"
 	"rehearse.dev/rehearse/harness/ref"
 	"rehearse.dev/rehearse/harness/registry"
@@ -53,16 +49,7 @@ var pullErrors = []string{"ErrImagePull", "ImagePullBackOff", "InvalidImageName"
 // image is a workload whose new pods cannot pull their images.
 type image struct{ workload string }
 
-func (image) available(_ context.Context, s Site) error {
-	served, err := s.Client.Discovery().ServerResourcesForGroupVersion(admissionv1.SchemeGroupVersion.String())
-	if err != nil {
-		return fmt.Errorf("asking what the API server serves: %w", err)
-	}
-	if !slices.ContainsFunc(served.APIResources, func(r metav1.APIResource) bool { return r.Kind == "MutatingAdmissionPolicy" }) {
-		return fmt.Errorf("%w: the cluster does not serve MutatingAdmissionPolicy v1 (Kubernetes 1.36 or later is needed)", cluster.ErrUnsupported)
-	}
-	return nil
-}
+func (image) available(ctx context.Context, s Site) error { return servesMutation(ctx, s) }
 
 // aim names a policy, which is this fault's alone. The workload need not exist yet.
 func (i image) aim(_ context.Context, s Site) (Aim, error) {
@@ -88,48 +75,14 @@ func groupOf(object ref.Ref) string {
 	return object.Group
 }
 
-func (i image) inject(ctx context.Context, s *scene) error {
-	var policy admissionv1.MutatingAdmissionPolicy
-	var binding admissionv1.MutatingAdmissionPolicyBinding
+func (image) inject(ctx context.Context, s *scene) error {
 	target := s.Targets[0]
-	text := strings.NewReplacer(
-		"$NAMESPACE", target.Namespace, "$NAME", s.Undo[undoPolicy], "$WORKLOAD", target.String(), "$PREFIX", unpullable,
-	).Replace(policyTemplate)
-	first, second, _ := strings.Cut(text, "\n---\n")
-	if err := yaml.UnmarshalStrict([]byte(first), &policy); err != nil {
-		return fmt.Errorf("reading policy.yaml: %w", err)
-	}
-	if err := yaml.UnmarshalStrict([]byte(second), &binding); err != nil {
-		return fmt.Errorf("reading policy.yaml: %w", err)
-	}
-	admission := s.Client.AdmissionregistrationV1()
-	options := metav1.CreateOptions{FieldManager: userAgent}
-	if _, err := admission.MutatingAdmissionPolicies().Create(ctx, &policy, options); err != nil {
-		return fmt.Errorf("making the policy that replaces images: %w", err)
-	}
-	if _, err := admission.MutatingAdmissionPolicyBindings().Create(ctx, &binding, options); err != nil {
-		return fmt.Errorf("binding the policy that replaces images: %w", err)
-	}
-	return nil
+	return s.mutate(ctx, policyTemplate, "$NAMESPACE", target.Namespace, "$NAME", s.Undo[undoPolicy], "$WORKLOAD", target.String(), "$PREFIX", unpullable)
 }
 
 // propagated waits until the policy is in effect. It has fired once a pod's image could not be pulled.
-func (i image) propagated(ctx context.Context, s *scene) error {
-	return i.await(ctx, s, true)
-}
-
-func (i image) await(ctx context.Context, s *scene, want bool) error {
-	err := wait.PollUntilContextCancel(ctx, probeEvery, true, func(ctx context.Context) (bool, error) {
-		probe := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: s.Undo[undoPolicy]}}
-		seen, err := s.Client.CoreV1().ConfigMaps(s.Namespace).Create(ctx, probe, metav1.CreateOptions{
-			DryRun: []string{metav1.DryRunAll}, FieldManager: userAgent,
-		})
-		return err == nil && (seen.Data["inEffect"] == "true") == want, err
-	})
-	if err != nil {
-		return fmt.Errorf("waiting for the policy that replaces images (wanted in effect: %t): %w", want, err)
-	}
-	return nil
+func (image) propagated(ctx context.Context, s *scene) error {
+	return s.awaitMutation(ctx, s.Undo[undoPolicy], true)
 }
 
 // hold watches for pods whose image cannot be pulled.
@@ -177,15 +130,8 @@ func bears(pod *corev1.Pod) bool {
 }
 
 // recover takes the policy away and gives the pods their own images.
-func (i image) recover(ctx context.Context, s *scene) error {
-	admission, name := s.Client.AdmissionregistrationV1(), s.Undo[undoPolicy]
-	if err := ignoreNotFound(admission.MutatingAdmissionPolicyBindings().Delete(ctx, name, metav1.DeleteOptions{})); err != nil {
-		return fmt.Errorf("taking policy binding %s away: %w", name, err)
-	}
-	if err := ignoreNotFound(admission.MutatingAdmissionPolicies().Delete(ctx, name, metav1.DeleteOptions{})); err != nil {
-		return fmt.Errorf("taking policy %s away: %w", name, err)
-	}
-	if err := i.await(ctx, s, false); ignoreNotFound(err) != nil {
+func (image) recover(ctx context.Context, s *scene) error {
+	if err := s.unmutate(ctx, s.Undo[undoPolicy]); err != nil {
 		return err
 	}
 	return mend(ctx, s)

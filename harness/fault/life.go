@@ -46,6 +46,8 @@ const (
 	CleanUp            Action = "cleanUp"
 	// Hold goes on beside the others, from Inject to Recover.
 	Hold Action = "hold"
+	// Count may be done whenever the fault is active, and leads nowhere.
+	Count Action = "count"
 )
 
 // transition says where an action may begin, and where it leads.
@@ -154,12 +156,35 @@ func (l *Life) Hold(ctx context.Context) {
 	}
 }
 
+// Count records firings that are known only to who asks for them, of a fault that is active; outcome is the error of the
+// operation that has just ended, if it has. Not every kind has such firings. A failure is in the evidence.
+func (l *Life) Count(ctx context.Context, outcome error) {
+	l.acting.Lock()
+	defer l.acting.Unlock()
+	if l.Active() {
+		l.count(ctx, outcome)
+	}
+}
+
+// count counts while the caller acts.
+func (l *Life) count(ctx context.Context, outcome error) {
+	s := l.scene()
+	c, ok := l.breaker.(counter)
+	if !ok || s.Undo == nil {
+		return
+	}
+	if err := c.count(ctx, s, outcome); err != nil {
+		l.record(evidence.Fault{Phase: evidence.FaultFailed, Action: string(Count), Detail: err.Error()})
+	}
+}
+
 // Recover ends the fault.
 func (l *Life) Recover(ctx context.Context) error {
 	return l.do(Recover, func(s *scene) error {
 		if s.Undo == nil {
 			return nil // it found no target
 		}
+		l.count(ctx, nil)
 		return l.breaker.recover(ctx, s)
 	})
 }

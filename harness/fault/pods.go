@@ -35,11 +35,11 @@ func deletePodEntry() registry.Entry[Code] {
 func evictPodEntry() registry.Entry[Code] {
 	return registry.Entry[Code]{
 		Name:     "evictPod",
-		Summary:  "Evicts pods of a workload through the Eviction API, which heeds disruption budgets.",
+		Summary:  "Evicts pods of a workload through the Eviction API, which heeds disruption budgets: what one forbids is tried again.",
 		Example:  "name: evicted\nevictPod: {workload: Deployment/backend, pods: 2}\n",
 		NewSpec:  func() any { return &v1alpha1.EvictPod{} },
 		Validate: validated(func(s *v1alpha1.EvictPod) []registry.Problem { return checkPods(s.PodTarget) }),
-		Code:     code(func(s *v1alpha1.EvictPod) breaker { return removal{s.PodTarget, "evicted", evict} }),
+		Code:     code(func(s *v1alpha1.EvictPod) breaker { return removal{s.PodTarget, "evicted", evictPatiently} }),
 	}
 }
 
@@ -127,10 +127,16 @@ func (removal) propagated(ctx context.Context, s *scene) error {
 
 func (removal) recover(context.Context, *scene) error { return nil }
 
-// recovered waits until the targets are gone for good. Whether there are others instead is for assertions to say.
+// recovered waits until the targets are gone for good, but for those that a disruption budget has saved. Whether there are
+// others instead is for assertions to say.
 func (removal) recovered(ctx context.Context, s *scene) error {
 	return until(ctx, s.watchPods, func(ctx context.Context) (string, error) {
-		return firstAmiss(ctx, s, func(pod *corev1.Pod) string { return fmt.Sprintf("pod %s is still there", pod.Name) })
+		return firstAmiss(ctx, s, func(pod *corev1.Pod) string {
+			if pod.DeletionTimestamp == nil {
+				return ""
+			}
+			return fmt.Sprintf("pod %s is still there", pod.Name)
+		})
 	})
 }
 

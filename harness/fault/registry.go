@@ -44,6 +44,11 @@ func Registry() registry.Registry[Code] {
 		cancelHelmEntry(),
 		rivalHelmEntry(),
 		apiEntry(),
+		webhookEntry(),
+		denyAdmissionEntry(),
+		quotaEntry(),
+		blockEvictionsEntry(),
+		pendingVolumeEntry(),
 	)
 }
 
@@ -58,6 +63,10 @@ type Site struct {
 	Helm Helm
 	// Seed is the scenario's.
 	Seed int64
+
+	// fault is the name of the fault that acts there.
+	fault    string
+	refusals *refusals
 }
 
 // NewSite is the site of a scenario whose home is namespace.
@@ -69,7 +78,7 @@ func NewSite(c cluster.Cluster, namespace string) (Site, error) {
 	if err != nil {
 		return Site{}, fmt.Errorf("making a client of the cluster at %s: %w", cfg.Host, err)
 	}
-	return Site{Cluster: c, Client: client, Namespace: namespace}, nil
+	return Site{Cluster: c, Client: client, Namespace: namespace, refusals: &refusals{listeners: map[string]func(evidence.Ref){}}}, nil
 }
 
 // breakable is the site's cluster, if its nodes and containers can be broken.
@@ -122,6 +131,11 @@ type holder interface {
 // lurker is a breaker that lies in wait for something which may never come. It has done all that it can do by itself once
 // it is injected: whether it takes effect is judged at the end of its step.
 type lurker interface{ lurks() }
+// counter is a breaker some of whose firings are known only to who asks for them.
+type counter interface {
+	// count records the firings since it was last asked. outcome is the error of the operation that has just ended.
+	count(ctx context.Context, s *scene, outcome error) error
+}
 
 // NewLife makes a fault of a scenario. note is where it is written down before it is injected; the zero Note does not.
 func NewLife(spec v1alpha1.Fault, site Site, sink Sink, note Note) (*Life, error) {
@@ -133,6 +147,7 @@ func NewLife(spec v1alpha1.Fault, site Site, sink Sink, note Note) (*Life, error
 	if err != nil {
 		return nil, fmt.Errorf("fault %s: %w", spec.Name, err)
 	}
+	site.fault = spec.Name
 	note.fault, note.kind, note.namespace = spec.Name, entry.Name, site.Namespace
 	return &Life{name: spec.Name, kind: entry.Name, site: site, breaker: b, sink: sink, note: note, state: New}, nil
 }

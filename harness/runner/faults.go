@@ -151,6 +151,13 @@ func (f *faults) accompany(ctx context.Context, step plan.Step) (stop func()) {
 	}
 }
 
+// count has every fault that is active tell of the firings up to the end of an operation, which came to outcome.
+func (f *faults) count(ctx context.Context, outcome error) {
+	for _, s := range f.all {
+		s.Count(ctx, outcome)
+	}
+}
+
 // missing is the first fault of a step that had to take effect and has not; empty if there is none.
 func (f *faults) missing(step plan.Step) string {
 	for _, s := range f.named(step.During, func(s *staged) bool { return isTrue(s.spec.RequireFired) && s.Fired() == 0 }) {

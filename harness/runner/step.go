@@ -84,6 +84,7 @@ func (s *stage) perform(ctx context.Context, step plan.Step, finally bool) evide
 	defer stop()
 	after, cancel := context.WithTimeout(after, evidenceBound)
 	defer cancel()
+	s.faults.count(after, err)
 	ledger, incomplete := s.snapshot(after, step.Name)
 	done := evidence.StepFinished{Operation: step.Operation, Took: took, Finally: finally}
 	if err != nil {

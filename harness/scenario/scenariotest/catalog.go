@@ -41,6 +41,11 @@ func Catalog() scenario.Catalog {
 			info[v1alpha1.EvictPod]("evictPod", "name: evicted\nevictPod: {workload: StatefulSet/db}\n"),
 			info[v1alpha1.CrashContainer]("crashContainer", "name: crashed\ncrashContainer: {workload: StatefulSet/db}\n"),
 			info[v1alpha1.UnpullableImage]("unpullableImage", "name: no-image\nunpullableImage: {workload: StatefulSet/db}\n"),
+			info[v1alpha1.Webhook]("webhook", "name: guard\nwebhook: {down: true, match: {resources: [deployments]}}\n"),
+			info[v1alpha1.DenyAdmission]("denyAdmission", "name: denied\ndenyAdmission: {resources: [deployments]}\n"),
+			info[v1alpha1.Quota]("quota", "name: full\nquota: {hard: {pods: 4}}\n"),
+			info[v1alpha1.BlockEvictions]("blockEvictions", "name: guarded\nblockEvictions: {workload: StatefulSet/db}\n"),
+			info[v1alpha1.PendingVolume]("pendingVolume", "name: no-volume\npendingVolume: {claim: data-db-0}\n"),
 		},
 		Assertions: []registry.Info{
 			info[v1alpha1.Ownership]("ownership", "ownership: {object: Deployment/backend, field: .spec.replicas, managers: [hpa]}\n"),

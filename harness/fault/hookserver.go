@@ -1,0 +1,179 @@
+package fault
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"math/big"
+	"net"
+	"net/http"
+	"time"
+
+	admissionv1 "k8s.io/api/admission/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"rehearse.dev/rehearse/harness/api/v1alpha1"
+	"rehearse.dev/rehearse/harness/cluster"
+	"rehearse.dev/rehearse/harness/evidence"
+)
+
+const (
+	// hookLifetime is how long a webhook's certificate is valid; no run takes longer.
+	hookLifetime = 7 * 24 * time.Hour
+	// clockSkew is how far the API server's clock may lag behind ours.
+	clockSkew = time.Hour
+	// maxReview bounds a request to the webhook: an object and its predecessor, each of at most what etcd takes.
+	maxReview = 16 << 20
+)
+
+// hookServer is where a webhook's requests go. The server of one that is down listens nowhere, but keeps its port, so that
+// nobody else does.
+type hookServer struct {
+	url string
+	ca  []byte
+	// stop ends it, and waits until it has.
+	stop func(context.Context) error
+}
+
+// startHook starts a webhook's server at an address. The caller has to stop it.
+func startHook(at string, spec v1alpha1.Webhook, fired func(evidence.Ref, string)) (*hookServer, error) {
+	pair, ca, err := selfSigned(at)
+	if err != nil {
+		return nil, fmt.Errorf("making the webhook's certificate: %w", err)
+	}
+	if spec.Down {
+		port, free, err := reservePort(at)
+		if err != nil {
+			return nil, fmt.Errorf("%w: no port of %s can be kept: %w", cluster.ErrUnsupported, at, err)
+		}
+		return &hookServer{url: hookURL(at, port), ca: ca, stop: func(context.Context) error { return free() }}, nil
+	}
+	listener, err := net.Listen("tcp", net.JoinHostPort(at, "0"))
+	if err != nil {
+		return nil, fmt.Errorf("%w: the API server would reach this machine at %s, but nothing can listen there: %w", cluster.ErrUnsupported, at, err)
+	}
+	// Requests that are held up end with the server.
+	serving, cancel := context.WithCancel(context.Background())
+	server := &http.Server{
+		Handler:           hookHandler(spec, fired),
+		TLSConfig:         &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12},
+		ReadHeaderTimeout: time.Minute,
+		BaseContext:       func(net.Listener) context.Context { return serving },
+		ErrorLog:          log.New(io.Discard, "", 0), // a caller that hangs up is no news
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- server.ServeTLS(listener, "", "") }()
+	stop := func(ctx context.Context) error {
+		cancel()
+		err := server.Shutdown(ctx)
+		_ = server.Close() // what Shutdown had no time for
+		if served := <-ended; !errors.Is(served, http.ErrServerClosed) {
+			err = errors.Join(err, served)
+		}
+		if err != nil {
+			return fmt.Errorf("ending the webhook's server: %w", err)
+		}
+		return nil
+	}
+	return &hookServer{url: hookURL(at, listener.Addr().(*net.TCPAddr).Port), ca: ca, stop: stop}, nil
+}
+
+func hookURL(at string, port int) string {
+	return "https://" + net.JoinHostPort(at, fmt.Sprint(port))
+}
+
+// hookHandler answers the API server. A probe is always refused, which shows that it came here.
+func hookHandler(spec v1alpha1.Webhook, fired func(evidence.Ref, string)) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /probe", answering(func(*http.Request, *admissionv1.AdmissionRequest) string { return "it is in effect" }))
+	mux.HandleFunc("POST /requests", answering(func(r *http.Request, asked *admissionv1.AdmissionRequest) (refusal string) {
+		did := "rejected"
+		if spec.Slow != nil {
+			did = "held up for " + spec.Slow.Duration.String()
+		}
+		fired(evidence.Ref{
+			Group: asked.Kind.Group, Version: asked.Kind.Version, Kind: asked.Kind.Kind, Namespace: asked.Namespace, Name: asked.Name,
+		}, requestText(asked)+" "+did)
+		if spec.Rejects != nil {
+			return spec.Rejects.Message
+		}
+		timer := time.NewTimer(spec.Slow.Duration)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-r.Context().Done(): // the API server waits no longer
+		}
+		return ""
+	}))
+	return mux
+}
+
+// requestText says what was asked for, and by whom.
+func requestText(asked *admissionv1.AdmissionRequest) string {
+	var options struct{ FieldManager string }
+	_ = json.Unmarshal(asked.Options.Raw, &options) // a deletion has other options
+	text := string(asked.Operation)
+	if asked.SubResource != "" {
+		text += " of " + asked.SubResource
+	}
+	if options.FieldManager != "" {
+		text += " by " + options.FieldManager
+	}
+	if asked.DryRun != nil && *asked.DryRun {
+		text += " (dry run)"
+	}
+	return text
+}
+
+// answering adapts a decision to HTTP: what it returns is a refusal, unless it is empty.
+func answering(decide func(*http.Request, *admissionv1.AdmissionRequest) string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		var review admissionv1.AdmissionReview
+		if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxReview)).Decode(&review); err != nil || review.Request == nil {
+			http.Error(w, "want an AdmissionReview with a request", http.StatusBadRequest)
+			return
+		}
+		answer := &admissionv1.AdmissionResponse{UID: review.Request.UID, Allowed: true}
+		if refusal := decide(r, review.Request); refusal != "" {
+			answer.Allowed = false
+			answer.Result = &metav1.Status{Code: http.StatusForbidden, Message: refusal}
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(admissionv1.AdmissionReview{TypeMeta: review.TypeMeta, Response: answer}) // else the caller has gone
+	}
+}
+
+// selfSigned makes a certificate for an IP address that is its own authority.
+func selfSigned(at string) (tls.Certificate, []byte, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return tls.Certificate{}, nil, err
+	}
+	now := time.Now()
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "rehearse webhook"}, IPAddresses: []net.IP{net.ParseIP(at)},
+		NotBefore: now.Add(-clockSkew), NotAfter: now.Add(hookLifetime),
+		IsCA: true, BasicConstraintsValid: true,
+		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		return tls.Certificate{}, nil, err
+	}
+	var ca bytes.Buffer
+	if err := pem.Encode(&ca, &pem.Block{Type: "CERTIFICATE", Bytes: der}); err != nil {
+		return tls.Certificate{}, nil, err
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, ca.Bytes(), nil
+}

@@ -1,0 +1,78 @@
+package fault
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// sample is one of the API server's metrics.
+type sample struct {
+	name   string
+	labels map[string]string
+	value  float64
+}
+
+// tally counts firings that the API server alone sees, by its own counters.
+type tally struct {
+	of func(sample) bool
+	// seen is how far they had come when they were last looked at.
+	seen int
+}
+
+// begin takes note of where the counters stand.
+func (t *tally) begin(ctx context.Context, s Site) (err error) {
+	t.seen, err = t.read(ctx, s)
+	return err
+}
+
+// count records what came since, as firings.
+func (t *tally) count(ctx context.Context, s *scene, detail string) error {
+	now, err := t.read(ctx, s.Site)
+	if err != nil {
+		return err
+	}
+	for ; t.seen < now; t.seen++ {
+		s.fired(s.Targets[0], detail)
+	}
+	return nil
+}
+
+func (t *tally) read(ctx context.Context, s Site) (int, error) {
+	text, err := s.Client.Discovery().RESTClient().Get().AbsPath("/metrics").DoRaw(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("reading the API server's metrics: %w", err)
+	}
+	sum := 0.0
+	lines := bufio.NewScanner(bytes.NewReader(text))
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		if m, ok := parseSample(lines.Text()); ok && t.of(m) {
+			sum += m.value
+		}
+	}
+	return int(sum), lines.Err()
+}
+
+// parseSample reads a line of Prometheus' text format. Values of labels with escapes in them are none that we look for.
+func parseSample(line string) (sample, bool) {
+	name, rest, ok := strings.Cut(line, "{")
+	if !ok || strings.HasPrefix(line, "#") {
+		return sample{}, false
+	}
+	labels, value, ok := strings.Cut(rest, "} ")
+	if !ok {
+		return sample{}, false
+	}
+	m := sample{name: name, labels: map[string]string{}}
+	for pair := range strings.SplitSeq(labels, `",`) {
+		key, text, _ := strings.Cut(pair, `="`)
+		m.labels[key] = strings.TrimSuffix(text, `"`)
+	}
+	var err error
+	m.value, err = strconv.ParseFloat(value, 64)
+	return m, err == nil
+}
