@@ -7,6 +7,7 @@ import (
 
 	"rehearse.dev/rehearse/harness/cluster"
 	"rehearse.dev/rehearse/harness/cluster/journal"
+	"rehearse.dev/rehearse/harness/evidence"
 )
 
 // journalKind is the kind of the journal's records of faults.
@@ -88,5 +89,5 @@ func undo(ctx context.Context, c cluster.Cluster, data map[string]string) error 
 			aim.Undo[name] = value
 		}
 	}
-	return b.recover(ctx, &scene{Site: site, Aim: aim})
+	return b.recover(ctx, &scene{Site: site, Aim: aim, fired: func(evidence.Ref, string) {}})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
@@ -19,8 +20,10 @@ const userAgent = "rehearse"
 // Code is what a kind of fault does.
 type Code struct {
 	// Wide is set if it reaches beyond the scenario's namespace, so that scenarios with it share no cluster.
-	Wide    bool
-	prepare func(spec any) (breaker, error)
+	Wide bool
+	// Identity is set if it is about the identity that Helm acts under, so that Helm has to act under one of its own.
+	Identity bool
+	prepare  func(spec any) (breaker, error)
 }
 
 // Registry is the one list of what can break.
@@ -35,6 +38,11 @@ func Registry() registry.Registry[Code] {
 		evictPodEntry(),
 		crashContainerEntry(),
 		unpullableImageEntry(),
+		revokeAccessEntry(),
+		stickFinalizerEntry(),
+		terminateNamespaceEntry(),
+		releaseSecretEntry(),
+		leftoverHookEntry(),
 	)
 }
 
@@ -42,7 +50,12 @@ func Registry() registry.Registry[Code] {
 type Site struct {
 	Cluster   cluster.Cluster
 	Client    kubernetes.Interface
+	Dynamic   dynamic.Interface
 	Namespace string
+	// Release is the name of the scenario's release. It is empty for undoing.
+	Release string
+	// Answers tells what the API server answers Helm. It is nil for undoing.
+	Answers *Answers
 }
 
 // NewSite is the site of a scenario whose home is namespace.
@@ -54,7 +67,11 @@ func NewSite(c cluster.Cluster, namespace string) (Site, error) {
 	if err != nil {
 		return Site{}, fmt.Errorf("making a client of the cluster at %s: %w", cfg.Host, err)
 	}
-	return Site{Cluster: c, Client: client, Namespace: namespace}, nil
+	anything, err := dynamic.NewForConfig(cfg)
+	if err != nil {
+		return Site{}, fmt.Errorf("making a client of the cluster at %s: %w", cfg.Host, err)
+	}
+	return Site{Cluster: c, Client: client, Dynamic: anything, Namespace: namespace}, nil
 }
 
 // breakable is the site's cluster, if its nodes and containers can be broken.

@@ -45,6 +45,7 @@ func (r *run) raiseFaults(s *stage, tell progress.Scope) error {
 	if err != nil {
 		return err
 	}
+	site.Release, site.Answers = s.scope.Release, &s.heard
 	var note fault.Note
 	if s.arena.kept {
 		note = fault.Note{Journal: r.cfg.Journal, Cluster: s.arena.cluster.Name()}

@@ -10,10 +10,12 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 
 	"rehearse.dev/rehearse/harness/actor"
 	"rehearse.dev/rehearse/harness/cluster/journal"
 	"rehearse.dev/rehearse/harness/evidence"
+	"rehearse.dev/rehearse/harness/fault"
 	"rehearse.dev/rehearse/harness/observe"
 	"rehearse.dev/rehearse/harness/plan"
 	"rehearse.dev/rehearse/harness/readiness"
@@ -33,6 +35,7 @@ type stage struct {
 	troupe    *actor.Troupe
 	readiness *readiness.Controller
 	faults    *faults
+	heard     fault.Answers // what the API server answers Helm
 	watching  *observe.Subscription
 	noted     *journal.Entry          // the journal's entry of the namespace, on a cluster that outlives the run
 	end       context.CancelCauseFunc // ends what setUp started
@@ -89,10 +92,14 @@ func (s *stage) watch(ctx context.Context) error {
 	return err
 }
 
-func (s *stage) openHelm(context.Context) error {
+func (s *stage) openHelm(ctx context.Context) error {
 	spec := s.plan.Scenario.Spec.Release
+	access, err := s.accessOfHelm(ctx)
+	if err != nil {
+		return err
+	}
 	target := release.Target{
-		RESTConfig:   s.arena.cluster.RESTConfig(),
+		RESTConfig:   access,
 		CacheDir:     s.arena.cluster.CacheDir(),
 		Namespace:    s.scope.Namespace,
 		Name:         spec.Name,
@@ -101,12 +108,27 @@ func (s *stage) openHelm(context.Context) error {
 		Release:      spec,
 		Log:          slog.New(slog.DiscardHandler),
 	}
-	var err error
 	if s.helm, err = release.Open(target); err != nil {
 		return err
 	}
-	s.observer, err = release.NewObserver(target.RESTConfig, target.Namespace, target.Name)
+	s.observer, err = release.NewObserver(s.arena.cluster.RESTConfig(), target.Namespace, target.Name)
 	return err
+}
+
+// accessOfHelm is how Helm reaches the cluster: as an administrator or, where a fault takes access away, under an identity
+// of its own. Nobody else acts under that, so what Helm loses no one else does.
+func (s *stage) accessOfHelm(ctx context.Context) (*rest.Config, error) {
+	cfg := s.arena.cluster.RESTConfig()
+	cfg.Wrap(s.heard.Wrap)
+	if !fault.NeedsIdentity(s.plan.Scenario.Spec.Faults) {
+		return cfg, nil
+	}
+	user, err := fault.Grant(ctx, s.client, s.scope.Namespace)
+	if err != nil {
+		return nil, err
+	}
+	cfg.Impersonate.UserName = user
+	return cfg, nil
 }
 
 func (s *stage) startReadiness(ctx context.Context) error {
