@@ -9,7 +9,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"strings"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 )
@@ -87,45 +87,58 @@ const noise = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUV<<<<>>>
 
 // fill makes a record as large as a Secret may be, by its notes, which a rollback copies.
 func fill(text []byte) ([]byte, error) {
-	at := bytes.Index(text, []byte(`"info":{`))
-	if at < 0 {
-		return nil, errors.New("the record has no info")
+	before, after, err := aroundNotes(text)
+	if err != nil {
+		return nil, err
 	}
-	if bytes.Contains(text, []byte(`"notes":"`)) {
-		// A key that is there twice counts as it is there last, so the notes go behind those that are there.
-		return nil, errors.New("the record has notes already, and only one without can be filled up")
-	}
-	at += len(`"info":{`)
-	source := rand.New(rand.NewPCG(1, 2)) // the same in every run
-	notes := func(n int) []byte {
-		var b strings.Builder
-		b.Write(text[:at])
-		b.WriteString(`"notes":"`)
+	source := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the same in every run, and no secret
+	with := func(n int) ([]byte, error) {
+		all := slices.Grow(slices.Clone(before), n+len(after))
 		for range n {
-			b.WriteByte(noise[source.IntN(len(noise))])
+			all = append(all, noise[source.IntN(len(noise))])
 		}
-		b.WriteString(`",`)
-		b.Write(text[at:])
-		return []byte(b.String())
+		return pack(append(all, after...))
+	}
+	bare, err := with(0)
+	if err != nil {
+		return nil, err
+	}
+	const sample = 1 << 18
+	tried, err := with(sample)
+	if err != nil {
+		return nil, err
 	}
 	// What notes take, packed, is nearly proportional to their length.
-	const sample = 1 << 18
-	bare, err := pack(text)
-	if err != nil {
-		return nil, err
-	}
-	tried, err := pack(notes(sample))
-	if err != nil {
-		return nil, err
-	}
 	room := corev1.MaxSecretSize - len(bare)
 	for n := int(float64(room) / float64(len(tried)-len(bare)) * sample); n > 0; n -= 256 {
-		packed, err := pack(notes(n))
+		packed, err := with(n)
 		if err != nil || len(packed) <= corev1.MaxSecretSize {
 			return packed, err
 		}
 	}
-	return nil, errors.New("the record is too large already to be filled up")
+	return nil, errors.New("it is too large already to be filled up")
+}
+
+// aroundNotes is what comes before the text of a record's notes, and after it. All else is as Helm wrote it, so that it
+// takes what it took.
+func aroundNotes(text []byte) (before, after []byte, err error) {
+	var record, info map[string]json.RawMessage
+	if err := json.Unmarshal(text, &record); err != nil {
+		return nil, nil, fmt.Errorf("it is not JSON: %w", err)
+	}
+	if err := json.Unmarshal(record["info"], &info); err != nil {
+		return nil, nil, fmt.Errorf("its info is not JSON: %w", err)
+	}
+	const key = `"notes":`
+	at := bytes.Index(text, record["info"])
+	inner := at + len("{")
+	if old, ok := info["notes"]; ok {
+		inner = at + bytes.Index(record["info"], append([]byte(key), old...))
+		after = text[inner+len(key)+len(old):]
+	} else {
+		after = append([]byte(","), text[inner:]...)
+	}
+	return append(slices.Clone(text[:inner]), key+`"`...), append([]byte(`"`), after...), nil
 }
 
 // hookIn finds the manifest of a hook in a record.
