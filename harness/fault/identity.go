@@ -56,21 +56,39 @@ func Grant(ctx context.Context, client kubernetes.Interface, namespace string) (
 	}
 	// There may be those of a namespace of this name that is gone, until they are gone too.
 	roles, bindings := client.RbacV1().ClusterRoles(), client.RbacV1().ClusterRoleBindings()
-	_, err = roles.Create(ctx, role, metav1.CreateOptions{FieldManager: userAgent})
-	if apierrors.IsAlreadyExists(err) {
+	err = put(func() (err error) {
+		_, err = roles.Create(ctx, role, metav1.CreateOptions{FieldManager: userAgent})
+		return err
+	}, func() (err error) {
 		_, err = roles.Update(ctx, role, metav1.UpdateOptions{FieldManager: userAgent})
-	}
+		return err
+	})
 	if err != nil {
 		return "", fmt.Errorf("making the role that Helm acts under: %w", err)
 	}
-	_, err = bindings.Create(ctx, binding, metav1.CreateOptions{FieldManager: userAgent})
-	if apierrors.IsAlreadyExists(err) {
+	err = put(func() (err error) {
+		_, err = bindings.Create(ctx, binding, metav1.CreateOptions{FieldManager: userAgent})
+		return err
+	}, func() (err error) {
 		_, err = bindings.Update(ctx, binding, metav1.UpdateOptions{FieldManager: userAgent})
-	}
+		return err
+	})
 	if err != nil {
 		return "", fmt.Errorf("binding the role that Helm acts under: %w", err)
 	}
 	return user, awaitAccess(ctx, client, access{user: user, namespace: namespace, verb: "create", resource: "secrets"}, true)
+}
+
+// put creates what may be there already, or be removed by the garbage collector at this very moment.
+func put(create, update func() error) error {
+	err := create()
+	if apierrors.IsAlreadyExists(err) {
+		err = update()
+	}
+	if apierrors.IsNotFound(err) {
+		err = create()
+	}
+	return err
 }
 
 // setRules gives Helm's role other rules.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -54,20 +55,30 @@ func (*termination) aim(ctx context.Context, s Site) (Aim, error) {
 	case ns.DeletionTimestamp != nil:
 		return Aim{}, fmt.Errorf("%w: namespace %s is terminating already", ErrNoTarget, s.Namespace)
 	}
-	delete(ns.Labels, corev1.LabelMetadataName) // the API server's own
-	labels, err := json.Marshal(ns.Labels)
-	if err != nil {
+	undo := map[string]string{undoNamespace: ns.Name}
+	if err := describe(undo, ns); err != nil {
 		return Aim{}, err
 	}
-	annotations, err := json.Marshal(ns.Annotations)
-	if err != nil {
-		return Aim{}, err
-	}
-	undo := map[string]string{undoNamespace: ns.Name, undoLabels: string(labels), undoAnnotations: string(annotations)}
 	if _, err := s.Client.RbacV1().ClusterRoles().Get(ctx, identityOf(ns.Name), metav1.GetOptions{}); err == nil {
 		undo[undoIdentity] = identityOf(ns.Name)
 	}
 	return Aim{Targets: []evidence.Ref{namespaceRef(ns)}, Undo: undo}, nil
+}
+
+// describe puts into an Undo what a new namespace gets of this one.
+func describe(undo map[string]string, ns *corev1.Namespace) error {
+	own := maps.Clone(ns.Labels)
+	delete(own, corev1.LabelMetadataName) // the API server's
+	labels, err := json.Marshal(own)
+	if err != nil {
+		return err
+	}
+	annotations, err := json.Marshal(ns.Annotations)
+	if err != nil {
+		return err
+	}
+	undo[undoLabels], undo[undoAnnotations] = string(labels), string(annotations)
+	return nil
 }
 
 func namespaceRef(ns *corev1.Namespace) evidence.Ref {
@@ -149,6 +160,10 @@ func (t *termination) recover(ctx context.Context, s *scene) error {
 			return "", fmt.Errorf("reading namespace %s: %w", name, err)
 		case ns.DeletionTimestamp == nil:
 			return "", nil // it was never deleted, or is the new one
+		}
+		// A step may have changed its annotations since, in which readiness rules are kept.
+		if err := describe(s.Undo, ns); err != nil {
+			return "", err
 		}
 		return fmt.Sprintf("namespace %s is still terminating", name), nil
 	})
