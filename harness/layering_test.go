@@ -30,6 +30,7 @@ var layers = []layer{
 	{path: "harness/verdict", pure: true},
 	{path: "harness/registry", pure: true},
 	{path: "harness/ref", pure: true},
+	{path: "harness/wire", pure: true},
 
 	// From a file to a plan, without a cluster.
 	{path: "harness/schema/fields", pure: true, may: []string{"harness/api"}},
@@ -43,7 +44,8 @@ var layers = []layer{
 	{path: "harness/release", may: []string{"harness/api", "harness/evidence"}},
 	{path: "harness/readiness", may: []string{"harness/api", "harness/evidence", "harness/plan", "harness/ref"}},
 	{path: "harness/actor", may: []string{"harness/api", "harness/evidence", "harness/ref", "harness/registry"}},
-	{path: "harness/fault", may: []string{"harness/api", "harness/cluster", "harness/evidence", "harness/ref", "harness/registry"}},
+	{path: "harness/fault", may: []string{"harness/api", "harness/cluster", "harness/evidence", "harness/plan", "harness/ref", "harness/registry", "harness/wire"}},
+	{path: "harness/gateway", may: []string{"harness/evidence", "harness/wire"}},
 	{path: "harness/observe", may: []string{"harness/evidence", "harness/ref"}},
 
 	// From evidence to verdicts and reports, without a cluster.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strings"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -20,6 +19,7 @@ import (
 	"rehearse.dev/rehearse/harness/evidence"
 	"rehearse.dev/rehearse/harness/ref"
 	"rehearse.dev/rehearse/harness/registry"
+	"rehearse.dev/rehearse/harness/wire"
 )
 
 func leftoverHookEntry() registry.Entry[Code] {
@@ -129,13 +129,12 @@ func (l *leftover) inject(ctx context.Context, s *scene) error {
 	}
 	l.uid = string(made.GetUID())
 	target := refTo(made)
-	path := "/namespaces/" + o.namespace + "/jobs"
-	l.stop = s.Answers.listen(func(a Answer) {
-		_, rest, ours := strings.Cut(a.Path, path)
-		if !ours || a.Method == http.MethodGet || a.Method == http.MethodDelete {
-			return
-		}
-		if rest == "/"+o.name && (a.refused() || a.says(l.uid)) || rest == "" && a.refused() && a.says(o.name) {
+	writes := func(r wire.Request) bool {
+		return r.Mutates() && r.Verb != "delete" && r.Resource == jobs.Resource && r.Subresource == "" &&
+			r.Namespace == o.namespace && r.Name == o.name
+	}
+	l.stop = s.overhear(writes, func(a answer) {
+		if a.status >= http.StatusBadRequest || a.says(l.uid) {
 			s.fired(target, a.String())
 		}
 	})

@@ -12,6 +12,7 @@ import (
 	"rehearse.dev/rehearse/harness/cluster"
 	"rehearse.dev/rehearse/harness/evidence"
 	"rehearse.dev/rehearse/harness/registry"
+	"rehearse.dev/rehearse/harness/wire"
 )
 
 // userAgent names the harness as the writer, also in managedFields.
@@ -38,6 +39,7 @@ func Registry() registry.Registry[Code] {
 		evictPodEntry(),
 		crashContainerEntry(),
 		unpullableImageEntry(),
+		apiEntry(),
 		revokeAccessEntry(),
 		stickFinalizerEntry(),
 		terminateNamespaceEntry(),
@@ -54,8 +56,10 @@ type Site struct {
 	Namespace string
 	// Release is the name of the scenario's release. It is empty for undoing.
 	Release string
-	// Answers tells what the API server answers Helm. It is nil for undoing.
-	Answers *Answers
+	// Path is where Helm's requests pass; nil if they pass nowhere.
+	Path wire.Path
+	// Seed is the scenario's.
+	Seed int64
 }
 
 // NewSite is the site of a scenario whose home is namespace.
@@ -94,6 +98,8 @@ type Aim struct {
 type scene struct {
 	Site
 	Aim
+	// name is the fault's.
+	name string
 	// fired tells that the fault took effect on a target.
 	fired func(target evidence.Ref, detail string)
 }
@@ -118,6 +124,10 @@ type holder interface {
 	// hold acts until ctx ends.
 	hold(ctx context.Context, s *scene) error
 }
+
+// lurker is a breaker that lies in wait for something which may never come. It has done all that it can do by itself once
+// it is injected: whether it takes effect is judged at the end of its step.
+type lurker interface{ lurks() }
 
 // NewLife makes a fault of a scenario. note is where it is written down before it is injected; the zero Note does not.
 func NewLife(spec v1alpha1.Fault, site Site, sink Sink, note Note) (*Life, error) {

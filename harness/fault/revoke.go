@@ -3,6 +3,7 @@ package fault
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -127,8 +128,8 @@ func (r *revocation) others(ctx context.Context, s Site, lost []resource) (map[r
 
 func (r *revocation) inject(ctx context.Context, s *scene) error {
 	user := s.Undo[undoRole]
-	r.stop = s.Answers.listen(func(a Answer) {
-		if a.Code == 403 && a.says(user, " cannot ") {
+	r.stop = s.overhear(always, func(a answer) {
+		if a.status == http.StatusForbidden && a.says(user, " cannot ") {
 			s.fired(s.Targets[0], a.String())
 		}
 	})

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -15,6 +16,7 @@ import (
 	"rehearse.dev/rehearse/harness/api/v1alpha1"
 	"rehearse.dev/rehearse/harness/evidence"
 	"rehearse.dev/rehearse/harness/registry"
+	"rehearse.dev/rehearse/harness/wire"
 )
 
 func terminateNamespaceEntry() registry.Entry[Code] {
@@ -87,8 +89,8 @@ func namespaceRef(ns *corev1.Namespace) evidence.Ref {
 
 func (t *termination) inject(ctx context.Context, s *scene) error {
 	name := s.Undo[undoNamespace]
-	t.stop = s.Answers.listen(func(a Answer) {
-		if a.Code == 403 && a.says(name, "because it is being terminated") {
+	t.stop = s.overhear(wire.Request.Mutates, func(a answer) {
+		if a.status == http.StatusForbidden && a.says(name, "because it is being terminated") {
 			s.fired(s.Targets[0], a.String())
 		}
 	})

@@ -45,7 +45,10 @@ func (r *run) raiseFaults(s *stage, tell progress.Scope) error {
 	if err != nil {
 		return err
 	}
-	site.Release, site.Answers = s.scope.Release, &s.heard
+	site.Release, site.Seed = s.scope.Release, s.plan.Seed
+	if s.gateway != nil {
+		site.Path = s.gateway
+	}
 	var note fault.Note
 	if s.arena.kept {
 		note = fault.Note{Journal: r.cfg.Journal, Cluster: s.arena.cluster.Name()}

@@ -16,6 +16,7 @@ import (
 	"rehearse.dev/rehearse/harness/cluster/journal"
 	"rehearse.dev/rehearse/harness/evidence"
 	"rehearse.dev/rehearse/harness/fault"
+	"rehearse.dev/rehearse/harness/gateway"
 	"rehearse.dev/rehearse/harness/observe"
 	"rehearse.dev/rehearse/harness/plan"
 	"rehearse.dev/rehearse/harness/readiness"
@@ -32,10 +33,10 @@ type stage struct {
 	client    kubernetes.Interface
 	helm      *release.SDK
 	observer  *release.Observer
+	gateway   *gateway.Gateway // what Helm passes; nil if it goes straight to the API server
 	troupe    *actor.Troupe
 	readiness *readiness.Controller
 	faults    *faults
-	heard     fault.Answers // what the API server answers Helm
 	watching  *observe.Subscription
 	noted     *journal.Entry          // the journal's entry of the namespace, on a cluster that outlives the run
 	end       context.CancelCauseFunc // ends what setUp started
@@ -58,8 +59,9 @@ func (r *run) setUp(ctx context.Context, j job, a *arena, rec *evidence.Recorder
 	ctx, s.end = context.WithCancelCause(ctx)
 	watchdog := time.AfterFunc(setUpBound, func() { s.end(errSetUp) })
 	defer watchdog.Stop()
+	openGateway := func(context.Context) error { return r.openGateway(s) }
 	raiseFaults := func(context.Context) error { return r.raiseFaults(s, j.tell) }
-	for _, step := range []func(context.Context) error{s.makeNamespace, s.watch, s.openHelm, s.startReadiness, s.hireActors, raiseFaults} {
+	for _, step := range []func(context.Context) error{s.makeNamespace, s.watch, openGateway, s.openHelm, s.startReadiness, s.hireActors, raiseFaults} {
 		if err := step(ctx); err != nil {
 			err = errors.Join(fmt.Errorf("%w: %w", ErrHarness, err), s.stop())
 			r.remove(context.WithoutCancel(ctx), s)
@@ -92,6 +94,24 @@ func (s *stage) watch(ctx context.Context) error {
 	return err
 }
 
+// openGateway puts a gateway between Helm and the API server.
+func (r *run) openGateway(s *stage) error {
+	if r.cfg.Straight {
+		return nil
+	}
+	var err error
+	s.gateway, err = gateway.Open(s.arena.cluster.RESTConfig(), r.identity, s.rec)
+	return err
+}
+
+// helmConfig is how Helm reaches the API server, whoever it acts as.
+func (s *stage) helmConfig() *rest.Config {
+	if s.gateway == nil {
+		return s.arena.cluster.RESTConfig()
+	}
+	return s.gateway.RESTConfig()
+}
+
 func (s *stage) openHelm(ctx context.Context) error {
 	spec := s.plan.Scenario.Spec.Release
 	access, err := s.accessOfHelm(ctx)
@@ -118,8 +138,7 @@ func (s *stage) openHelm(ctx context.Context) error {
 // accessOfHelm is how Helm reaches the cluster: as an administrator or, where a fault takes access away, under an identity
 // of its own. Nobody else acts under that, so what Helm loses no one else does.
 func (s *stage) accessOfHelm(ctx context.Context) (*rest.Config, error) {
-	cfg := s.arena.cluster.RESTConfig()
-	cfg.Wrap(s.heard.Wrap)
+	cfg := s.helmConfig()
 	if !fault.NeedsIdentity(s.plan.Scenario.Spec.Faults) {
 		return cfg, nil
 	}
@@ -156,6 +175,9 @@ func (s *stage) stop() error {
 
 // stopActing ends what writes by itself and what is recorded. Pods go on to become ready as they should.
 func (s *stage) stopActing() {
+	if s.gateway != nil {
+		_ = s.gateway.Close() // the listener is gone at any rate
+	}
 	if s.troupe != nil {
 		s.troupe.Close()
 	}
