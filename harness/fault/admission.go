@@ -17,9 +17,6 @@ import (
 	"rehearse.dev/rehearse/harness/registry"
 )
 
-// undoName is the key, in an Undo, of the name of what was made to bring the fault about.
-const undoName = "name"
-
 // ours is true, in CEL, for requests of the harness itself, which no fault at admission is about: each of its parts writes
 // under a field manager of this beginning.
 const ours = "request.options.?fieldManager.orValue('').startsWith('" + userAgent + "')"
@@ -68,7 +65,7 @@ func probeRule() admissionv1.RuleWithOperations {
 	return rulesOf(v1alpha1.AdmissionMatch{Operations: []string{"CREATE"}, Groups: []string{""}, Resources: []string{"configmaps"}})
 }
 
-func checkMatch(m v1alpha1.AdmissionMatch, path string) []registry.Problem {
+func checkAdmissionMatch(m v1alpha1.AdmissionMatch, path string) []registry.Problem {
 	for i, r := range m.Resources {
 		if r == "" || strings.ToLower(r) != r {
 			return []registry.Problem{{

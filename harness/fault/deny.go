@@ -18,7 +18,7 @@ func denyAdmissionEntry() registry.Entry[Code] {
 		Summary:  "Denies requests in the scenario's namespace by a ValidatingAdmissionPolicy.",
 		Example:  "name: denied\ndenyAdmission: {operations: [UPDATE], resources: [deployments], expression: object.metadata.name == 'frontend'}\n",
 		NewSpec:  func() any { return &v1alpha1.DenyAdmission{} },
-		Validate: validated(func(s *v1alpha1.DenyAdmission) []registry.Problem { return checkMatch(s.AdmissionMatch, "") }),
+		Validate: validated(func(s *v1alpha1.DenyAdmission) []registry.Problem { return checkAdmissionMatch(s.AdmissionMatch, "") }),
 		Code:     code(func(s *v1alpha1.DenyAdmission) breaker { return &denial{spec: s} }),
 	}
 }

@@ -2,5 +2,5 @@
 // fault lives through one state machine: it is set up, injected, seen to have taken effect, recovered, seen to have
 // recovered, and cleaned up.
 //
-// Nothing in it starts a goroutine or sets a deadline: whoever runs a fault does.
+// Nothing in it starts a goroutine, and nothing but Undo sets a deadline: whoever runs a fault does.
 package fault

@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"rehearse.dev/rehearse/harness/cluster"
 	"rehearse.dev/rehearse/harness/cluster/journal"
+	"rehearse.dev/rehearse/harness/evidence"
 )
 
 // journalKind is the kind of the journal's records of faults.
@@ -58,9 +60,15 @@ func (n *Note) done() error {
 // Reach finds a cluster by its name, to undo a fault there; nil without an error if it is gone, and all in it.
 type Reach func(name string) (cluster.Cluster, error)
 
+// undoBound is how long rehearse gc tries to undo one fault. A namespace that terminates takes most of a minute, if what
+// was in it is slow to go.
+const undoBound = 2 * time.Minute
+
 // Undo is how rehearse gc recovers what a killed run broke on a cluster that outlived it.
 func Undo(reach Reach) journal.Undo {
 	return journal.Undo{Kind: journalKind, Remove: func(ctx context.Context, r journal.Record) error {
+		ctx, cancel := context.WithTimeoutCause(ctx, undoBound, fmt.Errorf("given up after %s", undoBound))
+		defer cancel()
 		c, err := reach(r.Data[dataCluster])
 		if err != nil || c == nil {
 			return err
@@ -88,5 +96,5 @@ func undo(ctx context.Context, c cluster.Cluster, data map[string]string) error 
 			aim.Undo[name] = value
 		}
 	}
-	return b.recover(ctx, &scene{Site: site, Aim: aim})
+	return b.recover(ctx, &scene{Site: site, Aim: aim, fired: func(evidence.Ref, string) {}})
 }

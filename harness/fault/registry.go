@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
@@ -20,8 +21,10 @@ const userAgent = "rehearse"
 // Code is what a kind of fault does.
 type Code struct {
 	// Wide is set if it reaches beyond the scenario's namespace, so that scenarios with it share no cluster.
-	Wide    bool
-	prepare func(spec any) (breaker, error)
+	Wide bool
+	// Identity is set if it is about the identity that Helm acts under, so that Helm has to act under one of its own.
+	Identity bool
+	prepare  func(spec any) (breaker, error)
 }
 
 // Registry is the one list of what can break.
@@ -49,6 +52,11 @@ func Registry() registry.Registry[Code] {
 		quotaEntry(),
 		blockEvictionsEntry(),
 		pendingVolumeEntry(),
+		revokeAccessEntry(),
+		stickFinalizerEntry(),
+		terminateNamespaceEntry(),
+		releaseSecretEntry(),
+		leftoverHookEntry(),
 	)
 }
 
@@ -56,7 +64,10 @@ func Registry() registry.Registry[Code] {
 type Site struct {
 	Cluster   cluster.Cluster
 	Client    kubernetes.Interface
+	Dynamic   dynamic.Interface
 	Namespace string
+	// Release is the name of the scenario's release. It is empty for undoing.
+	Release string
 	// Path is where Helm's requests pass; nil if they pass nowhere.
 	Path wire.Path
 	// Helm is Helm at work; nil where it is not run, as in rehearse gc.
@@ -78,7 +89,14 @@ func NewSite(c cluster.Cluster, namespace string) (Site, error) {
 	if err != nil {
 		return Site{}, fmt.Errorf("making a client of the cluster at %s: %w", cfg.Host, err)
 	}
-	return Site{Cluster: c, Client: client, Namespace: namespace, refusals: &refusals{listeners: map[string]func(evidence.Ref){}}}, nil
+	anything, err := dynamic.NewForConfig(cfg)
+	if err != nil {
+		return Site{}, fmt.Errorf("making a client of the cluster at %s: %w", cfg.Host, err)
+	}
+	return Site{
+		Cluster: c, Client: client, Dynamic: anything, Namespace: namespace,
+		refusals: &refusals{listeners: map[string]func(evidence.Ref){}},
+	}, nil
 }
 
 // breakable is the site's cluster, if its nodes and containers can be broken.
@@ -131,6 +149,7 @@ type holder interface {
 // lurker is a breaker that lies in wait for something which may never come. It has done all that it can do by itself once
 // it is injected: whether it takes effect is judged at the end of its step.
 type lurker interface{ lurks() }
+
 // counter is a breaker some of whose firings are known only to who asks for them.
 type counter interface {
 	// count records the firings since it was last asked. outcome is the error of the operation that has just ended.

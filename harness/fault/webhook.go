@@ -29,7 +29,7 @@ func webhookEntry() registry.Entry[Code] {
 const maxWebhookTimeout = 30
 
 func checkWebhook(s *v1alpha1.Webhook) []registry.Problem {
-	all := checkMatch(s.Match, "match.")
+	all := checkAdmissionMatch(s.Match, "match.")
 	ways := 0
 	for _, stated := range []bool{s.Rejects != nil, s.Slow != nil, s.Down} {
 		if stated {

@@ -32,10 +32,10 @@ func stall(ctx context.Context, removed <-chan struct{}) error {
 	}
 }
 
-// changesAnswer reports whether an answer may get another content than the API server's.
+// changesAnswer reports whether an answer is read, or may get another content than the API server's.
 func (e *exchange) changesAnswer() bool {
 	return slices.ContainsFunc(e.acts, func(a act) bool {
-		return a.Response != nil && (a.Response.Edit != nil || e.seen.Verb == "watch")
+		return a.Response != nil && (a.Response.Edit != nil || a.Response.Read != nil || e.seen.Verb == "watch")
 	})
 }
 
@@ -49,6 +49,8 @@ func (a act) alter(ctx context.Context, resp *http.Response, watch bool) error {
 			return &severed{r.Break}
 		}
 		return stall(ctx, a.removed)
+	case watch && r.Break == "" && r.Read != nil && resp.StatusCode != http.StatusOK:
+		return a.alterWhole(ctx, resp)
 	case watch && (r.Break == "" || resp.StatusCode != http.StatusOK):
 		return nil
 	case watch:
@@ -77,6 +79,9 @@ func (a act) alterWhole(ctx context.Context, resp *http.Response) error {
 	_ = resp.Body.Close()
 	if err != nil {
 		return fmt.Errorf("reading the API server's answer: %w", err)
+	}
+	if a.Response.Read != nil {
+		a.Response.Read(resp.StatusCode, body)
 	}
 	if a.Response.Break == "" && a.Response.Edit != nil {
 		if edited, differs := a.Response.Edit(body); differs {

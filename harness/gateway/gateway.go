@@ -128,12 +128,13 @@ func (g *Gateway) RESTConfig() *rest.Config {
 }
 
 // WriteKubeconfig writes a kubeconfig file that reaches the API server through the gateway, for child processes. It holds
-// a key, so nobody else may read it.
-func (g *Gateway) WriteKubeconfig(path, namespace string) error {
+// a key, so nobody else may read it. Requests by it are made as user, or as
+// an administrator if that is empty.
+func (g *Gateway) WriteKubeconfig(path, namespace, user string) error {
 	const name = "gateway"
 	cfg := api.NewConfig()
 	cfg.Clusters[name] = &api.Cluster{Server: "https://" + g.address, CertificateAuthorityData: g.id.caPEM}
-	cfg.AuthInfos[name] = &api.AuthInfo{ClientCertificateData: g.id.certPEM, ClientKeyData: g.id.keyPEM}
+	cfg.AuthInfos[name] = &api.AuthInfo{ClientCertificateData: g.id.certPEM, ClientKeyData: g.id.keyPEM, Impersonate: user}
 	cfg.Contexts[name] = &api.Context{Cluster: name, AuthInfo: name, Namespace: namespace}
 	cfg.CurrentContext = name
 	if err := clientcmd.WriteToFile(*cfg, path); err != nil {

@@ -260,7 +260,7 @@ func TestKubeconfig(t *testing.T) {
 	t.Parallel()
 	s := open(t)
 	path := filepath.Join(t.TempDir(), "kubeconfig")
-	if err := s.WriteKubeconfig(path, "ns"); err != nil {
+	if err := s.WriteKubeconfig(path, "ns", ""); err != nil {
 		t.Fatal(err)
 	}
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {

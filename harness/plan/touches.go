@@ -100,7 +100,7 @@ func objects(spec reflect.Value) []string {
 
 // victim describes what a fault breaks.
 func victim(spec reflect.Value) string {
-	for name, format := range map[string]string{"node": "node %s", "nodeOf": "the node of a pod of %s", "workload": "pods of %s"} {
+	for name, format := range map[string]string{"node": "node %s", "nodeOf": "the node of a pod of %s", "workload": "pods of %s", "object": "%s", "hook": "the hook %s", "becomes": "a record of Helm's: %s"} {
 		if f, ok := fields.Find(fields.Of(spec.Type()), name); ok && !f.Of(spec).IsZero() {
 			return fmt.Sprintf(format, f.Of(spec).String())
 		}

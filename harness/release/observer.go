@@ -52,13 +52,14 @@ func NewObserver(cfg *rest.Config, namespace, release string) (*Observer, error)
 // so is one whose manifest can be read only in part. The objects are as stored: values of Secrets are in the clear.
 func (o *Observer) Ledger(ctx context.Context) (evidence.Ledger, error) {
 	ledger := evidence.Ledger{Release: o.release, Namespace: o.namespace}
-	// Records are told by type and name, not by their labels: those are what a broken record may have lost.
+	// A broken record may have lost its labels, so its name counts too. A copy under another name is a record to Helm, which
+	// goes by labels alone.
 	secrets, err := o.client.CoreV1().Secrets(o.namespace).List(ctx, metav1.ListOptions{FieldSelector: "type=" + recordType})
 	if err != nil {
 		return ledger, fmt.Errorf("reading Helm's storage of release %s/%s: %w", o.namespace, o.release, err)
 	}
 	for _, secret := range secrets.Items {
-		if o.ours(secret.Name) {
+		if o.ours(secret) {
 			addRecord(&ledger, secret)
 		}
 	}
@@ -66,9 +67,12 @@ func (o *Observer) Ledger(ctx context.Context) (evidence.Ledger, error) {
 	return ledger, nil
 }
 
-// ours tells whether a Secret's name is that of a record of the release: sh.helm.release.v1.NAME.vN.
-func (o *Observer) ours(name string) bool {
-	number, ok := strings.CutPrefix(name, "sh.helm.release.v1."+o.release+".v")
+// ours tells whether a Secret is a record of the release: by its labels, or by its name, sh.helm.release.v1.NAME.vN.
+func (o *Observer) ours(secret corev1.Secret) bool {
+	if secret.Labels["owner"] == "helm" && secret.Labels["name"] == o.release {
+		return true
+	}
+	number, ok := strings.CutPrefix(secret.Name, "sh.helm.release.v1."+o.release+".v")
 	return ok && number != "" && strings.Trim(number, "0123456789") == ""
 }
 

@@ -45,7 +45,7 @@ func (r *run) raiseFaults(s *stage, tell progress.Scope) error {
 	if err != nil {
 		return err
 	}
-	site.Seed, site.Helm = s.plan.Seed, s.atWork
+	site.Release, site.Seed, site.Helm = s.scope.Release, s.plan.Seed, s.atWork
 	if s.gateway != nil {
 		site.Path = s.gateway
 	}

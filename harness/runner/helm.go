@@ -90,7 +90,7 @@ func helmOf(spec any) (v1alpha1.Helm, bool) {
 func (s *stage) target() (release.Target, error) {
 	spec := s.plan.Scenario.Spec.Release
 	target := release.Target{
-		RESTConfig:   s.helmConfig(),
+		RESTConfig:   s.access,
 		Kubeconfig:   s.arena.cluster.KubeconfigPath(),
 		CacheDir:     s.arena.cluster.CacheDir(),
 		HomeDir:      s.helmHome(),
@@ -108,7 +108,7 @@ func (s *stage) target() (release.Target, error) {
 		return target, fmt.Errorf("making a home for helm: %w", err)
 	}
 	target.Kubeconfig = filepath.Join(target.HomeDir, "kubeconfig")
-	return target, s.gateway.WriteKubeconfig(target.Kubeconfig, target.Namespace)
+	return target, s.gateway.WriteKubeconfig(target.Kubeconfig, target.Namespace, s.access.Impersonate.UserName)
 }
 
 // helmHome is the home of the stage's helm commands, which goes with the stage.
@@ -116,7 +116,11 @@ func (s *stage) helmHome() string {
 	return filepath.Join(s.arena.cluster.CacheDir(), "helm-cli", s.scope.Namespace)
 }
 
-func (s *stage) openHelm(context.Context) error {
+func (s *stage) openHelm(ctx context.Context) error {
+	var err error
+	if s.access, err = s.accessOfHelm(ctx); err != nil {
+		return err
+	}
 	target, err := s.target()
 	if err != nil {
 		return err

@@ -15,6 +15,7 @@ import (
 	"rehearse.dev/rehearse/harness/actor"
 	"rehearse.dev/rehearse/harness/cluster/journal"
 	"rehearse.dev/rehearse/harness/evidence"
+	"rehearse.dev/rehearse/harness/fault"
 	"rehearse.dev/rehearse/harness/gateway"
 	"rehearse.dev/rehearse/harness/observe"
 	"rehearse.dev/rehearse/harness/plan"
@@ -34,6 +35,7 @@ type stage struct {
 	helm      release.Driver
 	observer  *release.Observer
 	gateway   *gateway.Gateway // what Helm passes; nil if it goes straight to the API server
+	access    *rest.Config     // how Helm reaches the cluster, and as whom
 	atWork    *helmAtWork
 	troupe    *actor.Troupe
 	readiness *readiness.Controller
@@ -105,12 +107,27 @@ func (r *run) openGateway(s *stage) error {
 	return err
 }
 
-// helmConfig is how Helm reaches the API server.
+// helmConfig is how Helm reaches the API server, whoever it acts as.
 func (s *stage) helmConfig() *rest.Config {
 	if s.gateway == nil {
 		return s.arena.cluster.RESTConfig()
 	}
 	return s.gateway.RESTConfig()
+}
+
+// accessOfHelm is how Helm reaches the cluster: as an administrator or, where a fault takes access away, under an identity
+// of its own. Nobody else acts under that, so what Helm loses no one else does.
+func (s *stage) accessOfHelm(ctx context.Context) (*rest.Config, error) {
+	cfg := s.helmConfig()
+	if !fault.NeedsIdentity(s.plan.Scenario.Spec.Faults) {
+		return cfg, nil
+	}
+	user, err := fault.Grant(ctx, s.client, s.scope.Namespace)
+	if err != nil {
+		return nil, err
+	}
+	cfg.Impersonate.UserName = user
+	return cfg, nil
 }
 
 func (s *stage) startReadiness(ctx context.Context) error {

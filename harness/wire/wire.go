@@ -112,6 +112,8 @@ type Response struct {
 	Last []byte
 	// Edit returns another body, and whether it differs. It is not called for watches, nor if there is a break.
 	Edit func(body []byte) ([]byte, bool)
+	// Read is told of the API server's answer before any byte of it goes back. Of a watch that is a refusal only.
+	Read func(status int, body []byte)
 	// Done runs when it happens, which is never if the client loses interest before.
 	Done func()
 }

@@ -46,6 +46,11 @@ func Catalog() scenario.Catalog {
 			info[v1alpha1.Quota]("quota", "name: full\nquota: {hard: {pods: 4}}\n"),
 			info[v1alpha1.BlockEvictions]("blockEvictions", "name: guarded\nblockEvictions: {workload: StatefulSet/db}\n"),
 			info[v1alpha1.PendingVolume]("pendingVolume", "name: no-volume\npendingVolume: {claim: data-db-0}\n"),
+			info[v1alpha1.RevokeAccess]("revokeAccess", "name: refused\nrevokeAccess: {verbs: [patch]}\n"),
+			info[v1alpha1.StickFinalizer]("stickFinalizer", "name: stuck\nstickFinalizer: {object: ConfigMap/extra}\n"),
+			info[v1alpha1.TerminateNamespace]("terminateNamespace", "name: going\nterminateNamespace: {}\n"),
+			info[v1alpha1.ReleaseSecret]("releaseSecret", "name: lost\nreleaseSecret: {becomes: deleted}\n"),
+			info[v1alpha1.LeftoverHook]("leftoverHook", "name: stale\nleftoverHook: {hook: Job/migrate}\n"),
 		},
 		Assertions: []registry.Info{
 			info[v1alpha1.Ownership]("ownership", "ownership: {object: Deployment/backend, field: .spec.replicas, managers: [hpa]}\n"),
