@@ -40,8 +40,7 @@ func performIn(t *testing.T, ctx context.Context, cfg Config, plans []plan.Plan)
 		t.Fatal(err)
 	}
 	cfg.OwnHelm = self
-	out, err := Run(ctx, cfg, plans)
-	if err != nil {
+	if out, err = Run(ctx, cfg, plans); err != nil {
 		t.Fatal(err)
 	}
 	return out, cfg.Dir
