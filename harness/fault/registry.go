@@ -35,6 +35,9 @@ func Registry() registry.Registry[Code] {
 		evictPodEntry(),
 		crashContainerEntry(),
 		unpullableImageEntry(),
+		pauseAPIServerEntry(),
+		killAPIServerEntry(),
+		slowEtcdEntry(),
 	)
 }
 
@@ -100,6 +103,12 @@ type breaker interface {
 type holder interface {
 	// hold acts until ctx ends.
 	hold(ctx context.Context, s *scene) error
+}
+
+// passer is a breaker that is to end by itself.
+type passer interface {
+	// pass returns nil once the fault has lasted as long as it is to.
+	pass(ctx context.Context, s *scene) error
 }
 
 // NewLife makes a fault of a scenario. note is where it is written down before it is injected; the zero Note does not.

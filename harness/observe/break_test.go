@@ -26,6 +26,8 @@ type line struct {
 	cut atomic.Pointer[chan struct{}]
 	// blocked refuses new watches.
 	blocked atomic.Bool
+	// away breaks the connections of new watches, as if there were no API server; told is set once it has.
+	away, told atomic.Bool
 	// expired answers one watch with 410 Gone.
 	expired atomic.Bool
 }
@@ -57,6 +59,10 @@ func (l *line) serve(next http.Handler, w http.ResponseWriter, r *http.Request) 
 	if !strings.HasSuffix(r.URL.Path, "/configmaps") || r.URL.Query().Get("watch") == "" {
 		next.ServeHTTP(w, r)
 		return
+	}
+	if l.away.Load() {
+		l.told.Store(true)
+		panic(http.ErrAbortHandler)
 	}
 	if l.blocked.Load() {
 		http.Error(w, "no", http.StatusServiceUnavailable)
@@ -145,6 +151,53 @@ func TestExpiredWatchIsAGap(t *testing.T) {
 	s.expectStory("ConfigMap/doomed", "added NotFound→Current deleted Current→NotFound")
 	gaps := s.sink.gaps()
 	if len(gaps) != 1 || gaps[0].Resource != "configmaps" || !strings.Contains(gaps[0].Reason, "too old") {
+		t.Errorf("gaps: %v", gaps)
+	}
+}
+
+// TestAnAPIServerThatWasAwayIsNoGap: what a watch has missed is read back from etcd's history, version by version.
+func TestAnAPIServerThatWasAwayIsNoGap(t *testing.T) {
+	t.Parallel()
+	s := disturbed(t, func(l *line) {
+		l.away.Store(true)
+		for !l.told.Load() { // until a watch has found nobody
+			time.Sleep(time.Millisecond)
+		}
+		l.expired.Store(true)
+		l.away.Store(false)
+	})
+	s.expectStory("ConfigMap/x", "added NotFound→Current modified modified")
+	s.expectStory("ConfigMap/doomed", "added NotFound→Current deleted Current→NotFound")
+	if gaps := s.sink.gaps(); len(gaps) > 0 {
+		t.Errorf("gaps: %v", gaps)
+	}
+}
+
+// TestMissedLife: objects that were made while the API server was away are told of from their first version on, and one
+// that was changed and removed up to its last.
+func TestMissedLife(t *testing.T) {
+	t.Parallel()
+	l, s := severed(t)
+	s.create("configmaps", configMap("late"))
+	s.patch("configmaps", "x", label("last"))
+	s.patch("configmaps", "late", label("1"))
+	s.delete("configmaps", "x")
+	s.create("configmaps", configMap("x")) // another of its name
+	s.patch("configmaps", "late", label("2"))
+	l.away.Store(true)
+	for !l.told.Load() {
+		time.Sleep(time.Millisecond)
+	}
+	l.expired.Store(true)
+	l.away.Store(false)
+	l.repair()
+	if err := s.sub.Await(t.Context(), ref.Ref{Kind: "ConfigMap", Name: "late"}, labelled("2")); err != nil {
+		t.Fatal(err)
+	}
+	s.snapshot()
+	s.expectStory("ConfigMap/late", "added NotFound→Current modified modified")
+	s.expectStory("ConfigMap/x", "added NotFound→Current modified modified deleted Current→NotFound added NotFound→Current")
+	if gaps := s.sink.gaps(); len(gaps) > 0 {
 		t.Errorf("gaps: %v", gaps)
 	}
 }

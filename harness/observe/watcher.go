@@ -59,8 +59,9 @@ func (w *watcher) start(ctx context.Context) {
 }
 
 func (w *watcher) run(ctx context.Context) {
-	fresh := wait.Backoff{Duration: 20 * time.Millisecond, Factor: 2, Steps: 8, Cap: 2 * time.Second}
+	fresh := wait.Backoff{Duration: 20 * time.Millisecond, Factor: 2, Steps: 8, Cap: 500 * time.Millisecond}
 	backoff := fresh
+	away := false // the API server was, since the mark moved last
 	for ctx.Err() == nil {
 		var err error
 		from := w.at()
@@ -68,14 +69,16 @@ func (w *watcher) run(ctx context.Context) {
 			err = w.follow(ctx, from)
 		}
 		if from == "" || apierrors.IsResourceExpired(err) || apierrors.IsGone(err) {
-			err = w.relist(ctx, err)
+			err = w.relist(ctx, err, away)
 		}
+		away = away || outOfReach(err)
 		if from == "" && apierrors.IsForbidden(err) {
 			w.hub.giveUp(w.res, err)
 			return
 		}
 		if w.at() != from {
 			backoff = fresh
+			away = outOfReach(err)
 			if err == nil {
 				continue
 			}
@@ -126,8 +129,9 @@ func (w *watcher) dispatch(ctx context.Context, c evidence.Change, u *unstructur
 }
 
 // relist reads everything anew after a break that cannot be resumed (or, with no cause, for a resource that has just
-// come), and delivers what differs from what the subscriptions know.
-func (w *watcher) relist(ctx context.Context, cause error) error {
+// come), and delivers what differs from what the subscriptions know. If it was because the API server was away, or has
+// changed a CRD, what was missed is read back.
+func (w *watcher) relist(ctx context.Context, cause error, away bool) error {
 	list, err := w.hub.dyn.Resource(w.res.gvr).List(ctx, metav1.ListOptions{})
 	if err != nil {
 		return err
@@ -141,11 +145,45 @@ func (w *watcher) relist(ctx context.Context, cause error) error {
 	if cause != nil {
 		reason = cause.Error()
 	}
+	whole := cause != nil && (away || w.excusable(cause)) && w.remembered(ctx, w.at())
 	for _, s := range w.hub.listenersOf(w.res) {
-		s.reconcile(w.res, list.Items, evidence.Gap{Resource: w.res.String(), Reason: reason}, w.excusable(cause))
+		w.catchUp(ctx, s, list, breach{reason: reason, excusable: w.excusable(cause), whole: whole})
 	}
 	w.advance(list.GetResourceVersion())
 	return nil
+}
+
+// breach is a break that the watch cannot resume from.
+type breach struct {
+	reason string
+	// excusable is set if nothing is missing unless the list holds something new.
+	excusable bool
+	// whole is set if all that was missed can be read back.
+	whole bool
+}
+
+// catchUp tells a subscription what a list shows, as completely as it can be had, and that something is missing if not.
+func (w *watcher) catchUp(ctx context.Context, s *Subscription, list *unstructured.UnstructuredList, b breach) {
+	if b.whole {
+		if missed, ok := w.recallFor(ctx, s, list.Items, list.GetResourceVersion()); ok {
+			s.reconcile(w.res, missed, nil)
+			return
+		}
+	}
+	var news []delivery
+	for _, c := range s.changes(w.res, list.Items) {
+		switch {
+		case c.now == nil:
+			news = append(news, delivery{w.res, evidence.Deleted, c.known})
+		default:
+			news = append(news, delivery{w.res, evidence.Added, c.now})
+		}
+	}
+	var gap *evidence.Gap
+	if !b.excusable || len(news) > 0 {
+		gap = &evidence.Gap{Resource: w.res.String(), Reason: b.reason}
+	}
+	s.reconcile(w.res, news, gap)
 }
 
 // excusable reports whether a relist is in the nature of things: the API server ends the watches of a resource whose
