@@ -3,6 +3,7 @@ package observe_test
 import (
 	"context"
 	"errors"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -26,8 +27,9 @@ type line struct {
 	cut atomic.Pointer[chan struct{}]
 	// blocked refuses new watches.
 	blocked atomic.Bool
-	// away breaks the connections of new watches, as if there were no API server; told is set once it has.
-	away, told atomic.Bool
+	// away resets the connections of new watches, as if there were no API server; told counts them.
+	away atomic.Bool
+	told atomic.Int32
 	// expired answers one watch with 410 Gone.
 	expired atomic.Bool
 }
@@ -61,8 +63,14 @@ func (l *line) serve(next http.Handler, w http.ResponseWriter, r *http.Request) 
 		return
 	}
 	if l.away.Load() {
-		l.told.Store(true)
-		panic(http.ErrAbortHandler)
+		conn, _, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			panic(err)
+		}
+		_ = conn.(*net.TCPConn).SetLinger(0)
+		_ = conn.Close()
+		l.told.Add(1)
+		return
 	}
 	if l.blocked.Load() {
 		http.Error(w, "no", http.StatusServiceUnavailable)
@@ -96,6 +104,16 @@ func (l *line) repair() {
 	cut := make(chan struct{})
 	l.cut.Store(&cut)
 	l.blocked.Store(false)
+}
+
+// goAway lets the watch find nobody a few times, and then find that its place is no longer known.
+func (l *line) goAway() {
+	l.away.Store(true)
+	for l.told.Load() < 3 { // the transport tries again by itself once
+		time.Sleep(time.Millisecond)
+	}
+	l.expired.Store(true)
+	l.away.Store(false)
 }
 
 func labelled(value string) observe.Condition {
@@ -159,12 +177,7 @@ func TestExpiredWatchIsAGap(t *testing.T) {
 func TestAnAPIServerThatWasAwayIsNoGap(t *testing.T) {
 	t.Parallel()
 	s := disturbed(t, func(l *line) {
-		l.away.Store(true)
-		for !l.told.Load() { // until a watch has found nobody
-			time.Sleep(time.Millisecond)
-		}
-		l.expired.Store(true)
-		l.away.Store(false)
+		l.goAway()
 	})
 	s.expectStory("ConfigMap/x", "added NotFound→Current modified modified")
 	s.expectStory("ConfigMap/doomed", "added NotFound→Current deleted Current→NotFound")
@@ -184,12 +197,7 @@ func TestMissedLife(t *testing.T) {
 	s.delete("configmaps", "x")
 	s.create("configmaps", configMap("x")) // another of its name
 	s.patch("configmaps", "late", label("2"))
-	l.away.Store(true)
-	for !l.told.Load() {
-		time.Sleep(time.Millisecond)
-	}
-	l.expired.Store(true)
-	l.away.Store(false)
+	l.goAway()
 	l.repair()
 	if err := s.sub.Await(t.Context(), ref.Ref{Kind: "ConfigMap", Name: "late"}, labelled("2")); err != nil {
 		t.Fatal(err)

@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strconv"
+	"sync/atomic"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -22,10 +24,23 @@ const maxRecall = 1000
 // errTooMany says that a watch has missed more than can be asked for.
 var errTooMany = errors.New("more versions were missed than can be asked for")
 
-// outOfReach reports whether an error means that there is no API server at the moment.
-func outOfReach(err error) bool {
-	return err != nil && (utilnet.IsConnectionRefused(err) || utilnet.IsConnectionReset(err) || utilnet.IsProbableEOF(err))
+// missing counts the requests that found no API server.
+type missing struct {
+	http.RoundTripper
+	count *atomic.Int64
 }
+
+// RoundTrip implements http.RoundTripper.
+func (m missing) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := m.RoundTripper.RoundTrip(r)
+	if err != nil && (utilnet.IsConnectionRefused(err) || utilnet.IsConnectionReset(err) || utilnet.IsProbableEOF(err)) {
+		m.count.Add(1)
+	}
+	return resp, err
+}
+
+// WrappedRoundTripper lets connections be closed that are idle.
+func (m missing) WrappedRoundTripper() http.RoundTripper { return m.RoundTripper }
 
 // change is an object that a list shows to have changed since the watch told of it last.
 type change struct {

@@ -17,6 +17,9 @@ import (
 	"rehearse.dev/rehearse/harness/evidence"
 )
 
+// atOnce is how soon a watch ends that was never answered: client-go hides that its connection was closed.
+const atOnce = 5 * time.Millisecond
+
 // watcher follows one resource: it resumes where a broken watch left off, and lists anew if that is no longer possible.
 type watcher struct {
 	hub *Hub
@@ -26,6 +29,8 @@ type watcher struct {
 
 	cancel context.CancelFunc
 	done   chan struct{}
+	// missed is how often the hub had missed the API server when this watch was last seen to be answered.
+	missed int64
 
 	mu sync.Mutex
 	// mark is the resourceVersion up to which everything was delivered; empty before the first list.
@@ -61,7 +66,6 @@ func (w *watcher) start(ctx context.Context) {
 func (w *watcher) run(ctx context.Context) {
 	fresh := wait.Backoff{Duration: 20 * time.Millisecond, Factor: 2, Steps: 8, Cap: 500 * time.Millisecond}
 	backoff := fresh
-	away := false // the API server was, since the mark moved last
 	for ctx.Err() == nil {
 		var err error
 		from := w.at()
@@ -69,16 +73,14 @@ func (w *watcher) run(ctx context.Context) {
 			err = w.follow(ctx, from)
 		}
 		if from == "" || apierrors.IsResourceExpired(err) || apierrors.IsGone(err) {
-			err = w.relist(ctx, err, away)
+			err = w.relist(ctx, err)
 		}
-		away = away || outOfReach(err)
 		if from == "" && apierrors.IsForbidden(err) {
 			w.hub.giveUp(w.res, err)
 			return
 		}
 		if w.at() != from {
 			backoff = fresh
-			away = outOfReach(err)
 			if err == nil {
 				continue
 			}
@@ -99,7 +101,9 @@ func (w *watcher) follow(ctx context.Context, from string) error {
 		return err
 	}
 	defer stream.Stop()
+	opened, told, missed := time.Now(), false, w.hub.missed.Load()
 	for e := range stream.ResultChan() {
+		told = true
 		if e.Type == watch.Error {
 			return apierrors.FromObject(e.Object)
 		}
@@ -111,6 +115,9 @@ func (w *watcher) follow(ctx context.Context, from string) error {
 			w.dispatch(ctx, changes[e.Type], u)
 		}
 		w.advance(u.GetResourceVersion())
+	}
+	if told || time.Since(opened) > atOnce {
+		w.missed = missed
 	}
 	return nil
 }
@@ -131,7 +138,7 @@ func (w *watcher) dispatch(ctx context.Context, c evidence.Change, u *unstructur
 // relist reads everything anew after a break that cannot be resumed (or, with no cause, for a resource that has just
 // come), and delivers what differs from what the subscriptions know. If it was because the API server was away, or has
 // changed a CRD, what was missed is read back.
-func (w *watcher) relist(ctx context.Context, cause error, away bool) error {
+func (w *watcher) relist(ctx context.Context, cause error) error {
 	list, err := w.hub.dyn.Resource(w.res.gvr).List(ctx, metav1.ListOptions{})
 	if err != nil {
 		return err
@@ -145,10 +152,11 @@ func (w *watcher) relist(ctx context.Context, cause error, away bool) error {
 	if cause != nil {
 		reason = cause.Error()
 	}
-	whole := cause != nil && (away || w.excusable(cause)) && w.remembered(ctx, w.at())
+	whole := cause != nil && (w.hub.missed.Load() > w.missed || w.excusable(cause)) && w.remembered(ctx, w.at())
 	for _, s := range w.hub.listenersOf(w.res) {
 		w.catchUp(ctx, s, list, breach{reason: reason, excusable: w.excusable(cause), whole: whole})
 	}
+	w.missed = w.hub.missed.Load()
 	w.advance(list.GetResourceVersion())
 	return nil
 }
