@@ -24,6 +24,11 @@ const maxRecall = 1000
 // errTooMany says that a watch has missed more than can be asked for.
 var errTooMany = errors.New("more versions were missed than can be asked for")
 
+// outOfReach reports whether an error means that there was no API server.
+func outOfReach(err error) bool {
+	return err != nil && (utilnet.IsConnectionRefused(err) || utilnet.IsConnectionReset(err) || utilnet.IsProbableEOF(err))
+}
+
 // missing counts the requests that found no API server.
 type missing struct {
 	http.RoundTripper
@@ -33,7 +38,7 @@ type missing struct {
 // RoundTrip implements http.RoundTripper.
 func (m missing) RoundTrip(r *http.Request) (*http.Response, error) {
 	resp, err := m.RoundTripper.RoundTrip(r)
-	if err != nil && (utilnet.IsConnectionRefused(err) || utilnet.IsConnectionReset(err) || utilnet.IsProbableEOF(err)) {
+	if outOfReach(err) {
 		m.count.Add(1)
 	}
 	return resp, err
