@@ -144,6 +144,19 @@ func (l *Life) WaitForPropagation(ctx context.Context) error {
 	return l.do(WaitForPropagation, func(s *scene) error { return l.breaker.propagated(ctx, s) })
 }
 
+// Passes reports whether the fault ends by itself, and takes from everybody the sight of the cluster until then.
+func (l *Life) Passes() bool {
+	_, ok := l.breaker.(passer)
+	return ok
+}
+
+// Pass returns true once a fault that ends by itself has lasted as long as it is to; the caller then recovers it. It
+// returns false if ctx ends before, and at once for any other fault.
+func (l *Life) Pass(ctx context.Context) bool {
+	p, ok := l.breaker.(passer)
+	return ok && l.Active() && p.pass(ctx, l.scene()) == nil
+}
+
 // Hold does what a fault does as long as it is active, until ctx ends. Not every kind does anything. A failure is in the
 // evidence.
 func (l *Life) Hold(ctx context.Context) {

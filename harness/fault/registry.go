@@ -57,6 +57,9 @@ func Registry() registry.Registry[Code] {
 		terminateNamespaceEntry(),
 		releaseSecretEntry(),
 		leftoverHookEntry(),
+		pauseAPIServerEntry(),
+		killAPIServerEntry(),
+		slowEtcdEntry(),
 	)
 }
 
@@ -154,6 +157,10 @@ type lurker interface{ lurks() }
 type counter interface {
 	// count records the firings since it was last asked. outcome is the error of the operation that has just ended.
 	count(ctx context.Context, s *scene, outcome error) error
+// passer is a breaker that is to end by itself.
+type passer interface {
+	// pass returns nil once the fault has lasted as long as it is to.
+	pass(ctx context.Context, s *scene) error
 }
 
 // NewLife makes a fault of a scenario. note is where it is written down before it is injected; the zero Note does not.

@@ -3,6 +3,7 @@ package observe_test
 import (
 	"context"
 	"errors"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -26,6 +27,9 @@ type line struct {
 	cut atomic.Pointer[chan struct{}]
 	// blocked refuses new watches.
 	blocked atomic.Bool
+	// away resets the connections of new watches, as if there were no API server; told counts them.
+	away atomic.Bool
+	told atomic.Int32
 	// expired answers one watch with 410 Gone.
 	expired atomic.Bool
 }
@@ -56,6 +60,16 @@ func newLine(t *testing.T) (*line, *rest.Config) {
 func (l *line) serve(next http.Handler, w http.ResponseWriter, r *http.Request) {
 	if !strings.HasSuffix(r.URL.Path, "/configmaps") || r.URL.Query().Get("watch") == "" {
 		next.ServeHTTP(w, r)
+		return
+	}
+	if l.away.Load() {
+		conn, _, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			panic(err)
+		}
+		_ = conn.(*net.TCPConn).SetLinger(0)
+		_ = conn.Close()
+		l.told.Add(1)
 		return
 	}
 	if l.blocked.Load() {
@@ -90,6 +104,16 @@ func (l *line) repair() {
 	cut := make(chan struct{})
 	l.cut.Store(&cut)
 	l.blocked.Store(false)
+}
+
+// goAway lets the watch find nobody a few times, and then find that its place is no longer known.
+func (l *line) goAway() {
+	l.away.Store(true)
+	for l.told.Load() < 3 { // the transport tries again by itself once
+		time.Sleep(time.Millisecond)
+	}
+	l.expired.Store(true)
+	l.away.Store(false)
 }
 
 func labelled(value string) observe.Condition {
@@ -145,6 +169,43 @@ func TestExpiredWatchIsAGap(t *testing.T) {
 	s.expectStory("ConfigMap/doomed", "added NotFound→Current deleted Current→NotFound")
 	gaps := s.sink.gaps()
 	if len(gaps) != 1 || gaps[0].Resource != "configmaps" || !strings.Contains(gaps[0].Reason, "too old") {
+		t.Errorf("gaps: %v", gaps)
+	}
+}
+
+// TestAnAPIServerThatWasAwayIsNoGap: what a watch has missed is read back from etcd's history, version by version.
+func TestAnAPIServerThatWasAwayIsNoGap(t *testing.T) {
+	t.Parallel()
+	s := disturbed(t, func(l *line) {
+		l.goAway()
+	})
+	s.expectStory("ConfigMap/x", "added NotFound→Current modified modified")
+	s.expectStory("ConfigMap/doomed", "added NotFound→Current deleted Current→NotFound")
+	if gaps := s.sink.gaps(); len(gaps) > 0 {
+		t.Errorf("gaps: %v", gaps)
+	}
+}
+
+// TestMissedLife: objects that were made while the API server was away are told of from their first version on, and one
+// that was changed and removed up to its last.
+func TestMissedLife(t *testing.T) {
+	t.Parallel()
+	l, s := severed(t)
+	s.create("configmaps", configMap("late"))
+	s.patch("configmaps", "x", label("last"))
+	s.patch("configmaps", "late", label("1"))
+	s.delete("configmaps", "x")
+	s.create("configmaps", configMap("x")) // another of its name
+	s.patch("configmaps", "late", label("2"))
+	l.goAway()
+	l.repair()
+	if err := s.sub.Await(t.Context(), ref.Ref{Kind: "ConfigMap", Name: "late"}, labelled("2")); err != nil {
+		t.Fatal(err)
+	}
+	s.snapshot()
+	s.expectStory("ConfigMap/late", "added NotFound→Current modified modified")
+	s.expectStory("ConfigMap/x", "added NotFound→Current modified modified deleted Current→NotFound added NotFound→Current")
+	if gaps := s.sink.gaps(); len(gaps) > 0 {
 		t.Errorf("gaps: %v", gaps)
 	}
 }

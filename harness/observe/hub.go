@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -48,6 +49,8 @@ type Hub struct {
 	meta metadata.Interface
 	disc *discovery.DiscoveryClient
 	http *http.Client
+	// missed is how many requests found no API server.
+	missed atomic.Int64
 
 	stop  context.CancelFunc
 	ended <-chan struct{}
@@ -91,6 +94,7 @@ func (h *Hub) connect(cfg *rest.Config) error {
 	cfg.QPS = -1
 	cfg.Timeout = 0
 	cfg.WarningHandlerWithContext = rest.NoWarnings{}
+	cfg.Wrap(func(next http.RoundTripper) http.RoundTripper { return missing{next, &h.missed} })
 	var err error
 	if h.http, err = rest.HTTPClientFor(cfg); err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -43,7 +44,7 @@ func (s *Subscription) settle(ctx context.Context, w *watcher) error {
 	if w.res.events() {
 		return nil
 	}
-	list, err := s.hub.meta.Resource(w.res.gvr).Namespace(s.namespaceOf(w.res)).List(ctx, metav1.ListOptions{})
+	list, err := s.list(ctx, w.res)
 	if ctx.Err() != nil {
 		return fmt.Errorf("list %s: %w", w.res, context.Cause(ctx)) // client-go does not always wrap it
 	}
@@ -69,6 +70,21 @@ func (s *Subscription) settle(ctx context.Context, w *watcher) error {
 		s.deliver(delivery{w.res, evidence.Initial, u})
 	}
 	return err
+}
+
+// list reads the metadata of a resource. It waits for an API server that is away.
+func (s *Subscription) list(ctx context.Context, res resource) (*metav1.PartialObjectMetadataList, error) {
+	for {
+		list, err := s.hub.meta.Resource(res.gvr).Namespace(s.namespaceOf(res)).List(ctx, metav1.ListOptions{})
+		if !outOfReach(err) {
+			return list, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-time.After(servedPause):
+		}
+	}
 }
 
 func (s *Subscription) namespaceOf(res resource) string {

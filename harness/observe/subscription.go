@@ -194,33 +194,16 @@ func ownersOf(u *unstructured.Unstructured) []types.UID {
 	return owners
 }
 
-// reconcile takes a list that was read after a break. The gap is recorded unless the break is excusable and the list
-// holds nothing new.
-func (s *Subscription) reconcile(res resource, items []unstructured.Unstructured, gap evidence.Gap, excusable bool) {
+// reconcile takes what a list that was read after a break shows, as news in the order in which they are to be told. The
+// gap is recorded unless it is nil.
+func (s *Subscription) reconcile(res resource, news []delivery, gap *evidence.Gap) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed || !s.scope.covers(res) {
 		return
 	}
-	listed := map[types.UID]bool{}
-	var news []delivery
-	for i := range items {
-		u := &unstructured.Unstructured{Object: items[i].Object} // a pointer into items would keep all of them
-		listed[u.GetUID()] = true
-		known := s.held[u.GetUID()]
-		changed := known != nil && newer(u, known.obj)
-		d := delivery{res, evidence.Added, u}
-		if changed || known == nil && !res.events() && s.wants(d) {
-			news = append(news, d)
-		}
-	}
-	for uid, o := range s.held {
-		if o.res.gvr.GroupResource() == res.gvr.GroupResource() && !listed[uid] {
-			news = append(news, delivery{o.res, evidence.Deleted, o.obj})
-		}
-	}
-	if !excusable || len(news) > 0 {
-		s.sink.Record(evidence.Event{Gap: &gap})
+	if gap != nil {
+		s.sink.Record(evidence.Event{Gap: gap})
 	}
 	for _, d := range news {
 		if s.priming {

@@ -17,6 +17,9 @@ import (
 	"rehearse.dev/rehearse/harness/evidence"
 )
 
+// atOnce is how soon a watch ends that was never answered: client-go hides that its connection was closed.
+const atOnce = 5 * time.Millisecond
+
 // watcher follows one resource: it resumes where a broken watch left off, and lists anew if that is no longer possible.
 type watcher struct {
 	hub *Hub
@@ -26,6 +29,8 @@ type watcher struct {
 
 	cancel context.CancelFunc
 	done   chan struct{}
+	// missed is how often the hub had missed the API server when this watch was last seen to be answered.
+	missed int64
 
 	mu sync.Mutex
 	// mark is the resourceVersion up to which everything was delivered; empty before the first list.
@@ -59,7 +64,7 @@ func (w *watcher) start(ctx context.Context) {
 }
 
 func (w *watcher) run(ctx context.Context) {
-	fresh := wait.Backoff{Duration: 20 * time.Millisecond, Factor: 2, Steps: 8, Cap: 2 * time.Second}
+	fresh := wait.Backoff{Duration: 20 * time.Millisecond, Factor: 2, Steps: 8, Cap: 500 * time.Millisecond}
 	backoff := fresh
 	for ctx.Err() == nil {
 		var err error
@@ -96,7 +101,9 @@ func (w *watcher) follow(ctx context.Context, from string) error {
 		return err
 	}
 	defer stream.Stop()
+	opened, told, missed := time.Now(), false, w.hub.missed.Load()
 	for e := range stream.ResultChan() {
+		told = true
 		if e.Type == watch.Error {
 			return apierrors.FromObject(e.Object)
 		}
@@ -108,6 +115,9 @@ func (w *watcher) follow(ctx context.Context, from string) error {
 			w.dispatch(ctx, changes[e.Type], u)
 		}
 		w.advance(u.GetResourceVersion())
+	}
+	if told || time.Since(opened) > atOnce {
+		w.missed = missed
 	}
 	return nil
 }
@@ -126,7 +136,8 @@ func (w *watcher) dispatch(ctx context.Context, c evidence.Change, u *unstructur
 }
 
 // relist reads everything anew after a break that cannot be resumed (or, with no cause, for a resource that has just
-// come), and delivers what differs from what the subscriptions know.
+// come), and delivers what differs from what the subscriptions know. If it was because the API server was away, or has
+// changed a CRD, what was missed is read back.
 func (w *watcher) relist(ctx context.Context, cause error) error {
 	list, err := w.hub.dyn.Resource(w.res.gvr).List(ctx, metav1.ListOptions{})
 	if err != nil {
@@ -141,11 +152,46 @@ func (w *watcher) relist(ctx context.Context, cause error) error {
 	if cause != nil {
 		reason = cause.Error()
 	}
+	whole := cause != nil && (w.hub.missed.Load() > w.missed || w.excusable(cause)) && w.remembered(ctx, w.at())
 	for _, s := range w.hub.listenersOf(w.res) {
-		s.reconcile(w.res, list.Items, evidence.Gap{Resource: w.res.String(), Reason: reason}, w.excusable(cause))
+		w.catchUp(ctx, s, list, breach{reason: reason, excusable: w.excusable(cause), whole: whole})
 	}
+	w.missed = w.hub.missed.Load()
 	w.advance(list.GetResourceVersion())
 	return nil
+}
+
+// breach is a break that the watch cannot resume from.
+type breach struct {
+	reason string
+	// excusable is set if nothing is missing unless the list holds something new.
+	excusable bool
+	// whole is set if all that was missed can be read back.
+	whole bool
+}
+
+// catchUp tells a subscription what a list shows, as completely as it can be had, and that something is missing if not.
+func (w *watcher) catchUp(ctx context.Context, s *Subscription, list *unstructured.UnstructuredList, b breach) {
+	if b.whole {
+		if missed, ok := w.recallFor(ctx, s, list.Items, list.GetResourceVersion()); ok {
+			s.reconcile(w.res, missed, nil)
+			return
+		}
+	}
+	var news []delivery
+	for _, c := range s.changes(w.res, list.Items) {
+		switch {
+		case c.now == nil:
+			news = append(news, delivery{w.res, evidence.Deleted, c.known})
+		default:
+			news = append(news, delivery{w.res, evidence.Added, c.now})
+		}
+	}
+	var gap *evidence.Gap
+	if !b.excusable || len(news) > 0 {
+		gap = &evidence.Gap{Resource: w.res.String(), Reason: b.reason}
+	}
+	s.reconcile(w.res, news, gap)
 }
 
 // excusable reports whether a relist is in the nature of things: the API server ends the watches of a resource whose

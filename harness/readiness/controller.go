@@ -12,10 +12,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/cache"
 
 	"rehearse.dev/rehearse/harness/evidence"
 	"rehearse.dev/rehearse/harness/ref"
@@ -70,24 +68,6 @@ func Start(ctx context.Context, cfg *rest.Config, rules Rules, sink Sink) (*Cont
 		return nil, errors.Join(err, c.Close())
 	}
 	return c, nil
-}
-
-func (c *Controller) watch(ctx, running context.Context) error {
-	factory := informers.NewSharedInformerFactoryWithOptions(c.client, 0, informers.WithNamespace(c.rules.Namespace))
-	pods := factory.Core().V1().Pods().Informer()
-	handlers, err := pods.AddEventHandler(cache.ResourceEventHandlerFuncs{
-		AddFunc:    func(o any) { c.added(running, o.(*corev1.Pod)) },
-		UpdateFunc: func(_, o any) { c.updated(o.(*corev1.Pod)) },
-		DeleteFunc: func(o any) { c.deleted(o) },
-	})
-	if err != nil {
-		return fmt.Errorf("watch the pods of namespace %s: %w", c.rules.Namespace, err)
-	}
-	c.wg.Go(func() { pods.RunWithContext(running) })
-	if !cache.WaitForCacheSync(ctx.Done(), handlers.HasSynced) {
-		return fmt.Errorf("watch the pods of namespace %s: %w", c.rules.Namespace, context.Cause(ctx))
-	}
-	return nil
 }
 
 // EnterStep says that a step begins: rules that hold for certain steps are judged by it. It returns once the policy
@@ -162,15 +142,6 @@ func (c *Controller) added(ctx context.Context, pod *corev1.Pod) {
 
 func (c *Controller) updated(pod *corev1.Pod) {
 	if pod.DeletionTimestamp != nil {
-		c.stop(pod.UID)
-	}
-}
-
-func (c *Controller) deleted(o any) {
-	if gone, ok := o.(cache.DeletedFinalStateUnknown); ok {
-		o = gone.Obj
-	}
-	if pod, ok := o.(*corev1.Pod); ok {
 		c.stop(pod.UID)
 	}
 }

@@ -10,11 +10,14 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
-	"k8s.io/client-go/util/retry"
 )
 
-// patience is for an API server that is busy or restarts.
-var patience = wait.Backoff{Duration: 20 * time.Millisecond, Factor: 2, Steps: 8, Jitter: 0.1}
+// How often, and for how long, a gate is tried for: an API server may be busy, restart, or be away for a while because
+// that is what is rehearsed.
+const (
+	gateRetry    = 50 * time.Millisecond
+	gatePatience = 30 * time.Second
+)
 
 // setGate writes the gate's condition. The uid makes sure that it is this pod's, not one's of the same name.
 func (c *Controller) setGate(ctx context.Context, pod *corev1.Pod, open bool) error {
@@ -31,14 +34,20 @@ func (c *Controller) setGate(ctx context.Context, pod *corev1.Pod, open bool) er
 	if err != nil {
 		return err
 	}
-	retriable := func(err error) bool {
-		return ctx.Err() == nil && !gone(err) && !apierrors.IsForbidden(err) && !apierrors.IsInvalid(err)
-	}
-	return retry.OnError(patience, retriable, func() error {
-		_, err := c.client.CoreV1().Pods(pod.Namespace).Patch(ctx, pod.Name, types.StrategicMergePatchType, patch,
+	var last error
+	err = wait.PollUntilContextTimeout(ctx, gateRetry, gatePatience, true, func(ctx context.Context) (bool, error) {
+		_, last = c.client.CoreV1().Pods(pod.Namespace).Patch(ctx, pod.Name, types.StrategicMergePatchType, patch,
 			metav1.PatchOptions{FieldManager: manager}, "status")
-		return err
+		final := gone(last) || apierrors.IsForbidden(last) || apierrors.IsInvalid(last)
+		if last != nil && final {
+			return false, last
+		}
+		return last == nil, nil
 	})
+	if err != nil && last != nil {
+		return last
+	}
+	return err
 }
 
 // gone reports whether an error means that the pod is no longer there, be there another of its name.

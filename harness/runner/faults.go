@@ -32,6 +32,8 @@ type staged struct {
 	spec v1alpha1.Fault
 	// release ends its hold, and waits for it; nil if there is none.
 	release func()
+	// held is closed when its hold has ended; nil if there is none.
+	held <-chan struct{}
 }
 
 // raiseFaults makes the faults of a stage. On a cluster that outlives the run they are noted before they are injected.
@@ -109,20 +111,29 @@ func (f *faults) inject(ctx context.Context, s *staged) error {
 		f.hold(ctx, s)
 		err = f.act(ctx, s, "wait until it has taken effect", s.WaitForPropagation)
 	}
+	if err != nil && s.Passes() {
+		_ = f.recoverAll(ctx, []*staged{s}) // its time would never come; the evidence has what comes of this
+	}
 	if err != nil && (isTrue(s.spec.RequireFired) || errors.Is(err, cluster.ErrUnsupported)) {
 		return fmt.Errorf("%w: %w", errNoEffect, err)
 	}
 	return nil
 }
 
-// hold lets a fault do what it does as long as it is active.
+// hold lets a fault do what it does as long as it is active, and recovers one that ends by itself when its time has come.
 func (f *faults) hold(ctx context.Context, s *staged) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
 		s.Hold(ctx)
+		if s.Pass(ctx) {
+			alive, stop := f.stage.arena.whileAlive(context.WithoutCancel(ctx))
+			defer stop()
+			_ = f.mend(alive, s) // the evidence has it, and whoever ends the step will try again
+		}
 	}()
+	s.held = ended
 	s.release = func() {
 		cancel()
 		<-ended
@@ -155,6 +166,21 @@ func (f *faults) accompany(ctx context.Context, step plan.Step) (stop func()) {
 func (f *faults) count(ctx context.Context, outcome error) {
 	for _, s := range f.all {
 		s.Count(ctx, outcome)
+	}
+}
+
+// clear waits until no fault is active any more that ends by itself: as long as one is, nobody sees the cluster. Once ctx
+// ends, it ends them.
+func (f *faults) clear(ctx context.Context) {
+	for _, s := range f.all {
+		if s.held == nil || !s.Passes() {
+			continue
+		}
+		select {
+		case <-s.held:
+		case <-ctx.Done():
+		}
+		_ = f.recoverAll(ctx, []*staged{s}) // as far as it has not recovered; the evidence has what comes of this
 	}
 }
 
@@ -203,6 +229,11 @@ func (f *faults) recover(ctx context.Context, s *staged) error {
 	if !s.Active() {
 		return nil
 	}
+	return f.mend(ctx, s)
+}
+
+// mend ends an active fault and waits until it is seen to have ended.
+func (f *faults) mend(ctx context.Context, s *staged) error {
 	if err := f.act(ctx, s, "recover", s.Recover); err != nil {
 		return err
 	}

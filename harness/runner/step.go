@@ -68,7 +68,7 @@ func (s *stage) told(ctx context.Context, tell progress.Scope, step plan.Step, f
 // Faults that are to be active before the operation belong to no step, so that the time they take is none of the
 // operation's.
 func (s *stage) perform(ctx context.Context, step plan.Step, finally bool) evidence.StepFinished {
-	err := s.faults.enter(ctx, step)
+	err := s.enter(ctx, step)
 	s.rec.SetStep(step.Name)
 	s.rec.Record(evidence.Event{Started: &evidence.StepStarted{Operation: step.Operation}})
 	begin := s.rec.Now()
@@ -82,6 +82,7 @@ func (s *stage) perform(ctx context.Context, step plan.Step, finally bool) evide
 
 	after, stop := s.arena.whileAlive(context.WithoutCancel(ctx))
 	defer stop()
+	s.faults.clear(ctx)
 	after, cancel := context.WithTimeout(after, evidenceBound)
 	defer cancel()
 	s.faults.count(after, err)
@@ -119,14 +120,23 @@ func (s *stage) failure(ctx, after context.Context, err error) error {
 	return nil
 }
 
+// enter says which pods are held back in the step, as long as the cluster can be told, and injects the faults that are to
+// be active before its operation.
+func (s *stage) enter(ctx context.Context, step plan.Step) error {
+	bound := step.Timeout.Duration
+	telling, cancel := context.WithTimeoutCause(ctx, bound, fmt.Errorf("the step's deadline of %s has passed", bound))
+	defer cancel()
+	if err := s.readiness.EnterStep(telling, step.Name); err != nil {
+		return fmt.Errorf("%w: telling the cluster which pods are held back in this step: %w", ErrHarness, err)
+	}
+	return s.faults.enter(ctx, step)
+}
+
 // operate runs the operation under the step's deadline.
 func (s *stage) operate(ctx context.Context, step plan.Step) error {
 	entry, err := Operations().Lookup(step.Operation)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrHarness, err)
-	}
-	if err := s.readiness.EnterStep(ctx, step.Name); err != nil {
-		return fmt.Errorf("%w: telling the cluster which pods are held back in this step: %w", ErrHarness, err)
 	}
 	run := ctx
 	ctx, cancel := context.WithTimeoutCause(ctx, step.Timeout.Duration, fmt.Errorf("the step's deadline of %s has passed", step.Timeout.Duration))
