@@ -160,6 +160,9 @@ func (p *Provider) plan(ctx context.Context, e engine, info engineInfo, spec clu
 		if err != nil {
 			return nil, false, err
 		}
+		if err := image.check(); err != nil {
+			return nil, false, err
+		}
 		spec.Progress(fmt.Sprintf("node image %s, in %s", short(name), e.binary))
 		s.ours = s.ours || image.ours
 	}
