@@ -121,7 +121,7 @@ func (p *Provider) create(ctx context.Context, spec cluster.Spec) (*Cluster, err
 	if err != nil {
 		return fail(err)
 	}
-	c.ownImage = own
+	c.ownImage, c.proxied = own, config.Networking.KubeProxyMode != noProxy
 	if err := p.boot(ctx, c, config, spec.Progress); err != nil {
 		return fail(p.giveUp(ctx, c, err))
 	}

@@ -6,19 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
-	"time"
 
-	"rehearse.dev/rehearse/harness/cluster/internal/lifeline"
+	"rehearse.dev/rehearse/harness/cluster/internal/child"
 )
-
-// guarded runs its arguments in a process group that is killed when the lifeline closes: the programs of others know
-// nothing of lifelines, and have children.
-const guarded = `(cat <&3; kill -9 0) >/dev/null 2>&1 & exec "$@" 3<&-`
 
 // keptOutput is how much of what a command said its error shows.
 const keptOutput = 2 << 10
@@ -32,6 +25,8 @@ type command struct {
 	stdin io.Reader
 	// said receives the lines that the program prints; nil collects standard output instead.
 	said func(line string)
+	// report is called every few seconds; nil is not called.
+	report func()
 }
 
 // run returns standard output. The error of a program that failed is a *commandError.
@@ -40,28 +35,18 @@ func (c command) run(ctx context.Context) (output string, err error) {
 	if err != nil {
 		return "", err
 	}
-	line, err := lifeline.New()
-	if err != nil {
-		return "", err
-	}
-	defer line.Close()
-	cmd := exec.CommandContext(ctx, "/bin/sh", append([]string{"-c", guarded, "sh", path}, c.args...)...)
-	cmd.Dir, cmd.Stdin = c.dir, c.stdin
-	cmd.Env = append(os.Environ(), c.env...)
-	cmd.ExtraFiles = line.Files()
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	cmd.WaitDelay = time.Second
 	var stdout bytes.Buffer
 	tail := &tailWriter{said: c.said}
-	cmd.Stdout, cmd.Stderr = &stdout, tail
+	cmd := child.Command{
+		Path: path, Args: c.args, Dir: c.dir, Env: c.env, Stdin: c.stdin, Stdout: &stdout, Stderr: tail, Report: c.report,
+	}
 	if c.said != nil {
 		cmd.Stdout = tail
 	}
-	err = cmd.Run()
+	err = cmd.Run(ctx)
 	switch {
 	case ctx.Err() != nil:
-		return "", fmt.Errorf("%s: %w", c, context.Cause(ctx))
+		return "", fmt.Errorf("%s: %w", c, err)
 	case err != nil:
 		said, _, _ := strings.Cut(string(tail.kept), "\nRun 'docker ") // its hint at --help helps nobody here
 		return "", &commandError{command: c.String(), err: err, output: strings.TrimSpace(said)}

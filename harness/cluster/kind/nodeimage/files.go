@@ -60,15 +60,21 @@ data:
   why: Each node's containerd sets its pods' network up by itself; see /etc/containerd/cni.template there.
 `
 
-// dnsPatch is how kubeadm changes its CoreDNS. Whoever boots a cluster waits until names resolve: the first probe comes too
-// early, and ten seconds until the next one are a third of a boot. A second replica would be on the same node, as there
-// is only one at that time.
+// dnsPatch is how kubeadm changes its CoreDNS: whoever boots a cluster waits until names resolve. It asks the API server of
+// its own node, as a connection to a Service's address that is tried before kube-proxy has its rules hangs for half a minute.
+// The first probe comes too early, and ten seconds until the next one are a third of a boot. A second replica would be on the
+// same node, as there is only one at that time.
 const dnsPatch = `spec:
   replicas: 1
   template:
     spec:
+      nodeSelector: {node-role.kubernetes.io/control-plane: ""}
       containers:
-      - {name: coredns, readinessProbe: {periodSeconds: 1}}
+      - name: coredns
+        env:
+        - {name: KUBERNETES_SERVICE_HOST, valueFrom: {fieldRef: {fieldPath: status.hostIP}}}
+        - {name: KUBERNETES_SERVICE_PORT, value: "6443"}
+        readinessProbe: {periodSeconds: 1}
 `
 
 // nodeFiles are what is laid upon the root file system.
