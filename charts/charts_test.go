@@ -103,7 +103,7 @@ func TestShopObjects(t *testing.T) {
 	}
 }
 
-// TestShopTestArgs: what the hook of helm test runs may need no network.
+// TestShopTestArgs: what the hook of helm test runs asks the Service by its name, unless it is told otherwise.
 func TestShopTestArgs(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {

@@ -1,6 +1,6 @@
 // Command kube is one multi-call binary of the upstream Kubernetes control plane: etcd, kube-apiserver,
 // kube-controller-manager and kube-scheduler, chosen by the name it is called by or by its first argument. With the
-// build tag node it is kubelet, kubeadm and kubectl too, which node images need.
+// build tag node it is kubelet, kube-proxy, kubeadm and kubectl too, which node images need.
 //
 // It is a module of its own because k8s.io/kubernetes cannot share a build with helm.sh/helm/v4: it needs a replace
 // line for every staging module, and Helm wants newer ones.

@@ -12,6 +12,7 @@ import (
 	_ "k8s.io/component-base/logs/json/register"
 	kubectl "k8s.io/kubectl/pkg/cmd"
 	kubectlutil "k8s.io/kubectl/pkg/cmd/util"
+	kubeproxy "k8s.io/kubernetes/cmd/kube-proxy/app"
 	kubeadm "k8s.io/kubernetes/cmd/kubeadm/app"
 	kubeadmutil "k8s.io/kubernetes/cmd/kubeadm/app/util/errors"
 	kubelet "k8s.io/kubernetes/cmd/kubelet/app"
@@ -23,6 +24,7 @@ func nodePrograms() []component {
 		{"kubelet", func() int { return cli.Run(kubelet.NewKubeletCommand(context.Background())) }},
 		{"kubeadm", func() int { kubeadmutil.HandleError(kubeadm.Run()); return 0 }},
 		{"kubectl", runKubectl},
+		{"kube-proxy", func() int { return cli.Run(kubeproxy.NewProxyCommand()) }},
 	}
 }
 

@@ -157,6 +157,8 @@ type lurker interface{ lurks() }
 type counter interface {
 	// count records the firings since it was last asked. outcome is the error of the operation that has just ended.
 	count(ctx context.Context, s *scene, outcome error) error
+}
+
 // passer is a breaker that is to end by itself.
 type passer interface {
 	// pass returns nil once the fault has lasted as long as it is to.

@@ -16,6 +16,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"rehearse.dev/rehearse/harness/cluster"
+	"rehearse.dev/rehearse/harness/cluster/internal/eventually"
 	"rehearse.dev/rehearse/harness/cluster/journal"
 )
 
@@ -205,7 +206,7 @@ func checkDeath(t *testing.T, c *Cluster) {
 func checkGone(t *testing.T, pids map[string]int, dir string) {
 	t.Helper()
 	for name, pid := range pids {
-		eventually(t, name+" is gone", func() bool {
+		eventually.Holds(t, name+" is gone", func() bool {
 			_, err := journal.Lookup(pid)
 			return errors.Is(err, syscall.ESRCH)
 		})

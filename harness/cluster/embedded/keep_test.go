@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"rehearse.dev/rehearse/harness/cluster"
+	"rehearse.dev/rehearse/harness/cluster/internal/eventually"
 	"rehearse.dev/rehearse/harness/cluster/journal"
 )
 
@@ -86,7 +87,7 @@ func TestKeep(t *testing.T) {
 	if err := syscall.Kill(running[scheduler], syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the cluster is listed as broken", func() bool {
+	eventually.Holds(t, "the cluster is listed as broken", func() bool {
 		info, err := p.find("day")
 		return err == nil && info.State == Broken && info.Cause != ""
 	})
@@ -121,7 +122,7 @@ func TestKilled(t *testing.T) {
 	}
 	for name, pid := range running {
 		if pid != stopped {
-			eventually(t, name+" has ended with the keeper", func() bool {
+			eventually.Holds(t, name+" has ended with the keeper", func() bool {
 				_, err := journal.Lookup(pid)
 				return errors.Is(err, syscall.ESRCH)
 			})
@@ -155,7 +156,7 @@ func TestSpawnInterrupted(t *testing.T) {
 	p := newProvider(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	once(ctx, func() bool { all, err := p.List(); return err == nil && len(all) > 0 }, cancel)
+	eventually.Do(ctx, func() bool { all, err := p.List(); return err == nil && len(all) > 0 }, cancel)
 	if _, err := spawn(t, ctx, p, "hasty"); !errors.Is(err, context.Canceled) {
 		t.Errorf("error: %v", err)
 	}

@@ -1,25 +1,17 @@
 package embedded
 
 import (
-	"bytes"
-	"path/filepath"
 	"strings"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 
 	"rehearse.dev/rehearse/harness/cluster/gobuild"
 )
 
-// TestCurrent fails when kube.txtar is not what go generate would write now.
+// TestCurrent fails when what go generate packs is out of date.
 func TestCurrent(t *testing.T) {
 	t.Parallel()
-	want, err := gobuild.Pack(filepath.FromSlash("../../../cmd/kube"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(kubeSources, want) {
-		t.Errorf("kube.txtar is out of date: run go generate ./harness/cluster/embedded\n%s", cmp.Diff(string(kubeSources), string(want)))
+	if err := gobuild.CheckPacked(kubeSources, "../../../cmd/kube", "harness/cluster/embedded"); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -12,7 +12,6 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-	"time"
 
 	"go.uber.org/goleak"
 
@@ -109,35 +108,4 @@ func boot(t *testing.T, p *Provider, spec cluster.Spec) *Cluster {
 		}
 	})
 	return c
-}
-
-// eventually waits for something that cannot be watched.
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	ticker := time.NewTicker(20 * time.Millisecond)
-	defer ticker.Stop()
-	timeout := time.After(20 * time.Second)
-	for !ok() {
-		select {
-		case <-ticker.C:
-		case <-timeout:
-			t.Fatalf("not after 20 s: %s", what)
-		}
-	}
-}
-
-// once calls do as soon as ok, in the background and unless ctx ends first.
-func once(ctx context.Context, ok func() bool, do func()) {
-	go func() {
-		ticker := time.NewTicker(5 * time.Millisecond)
-		defer ticker.Stop()
-		for !ok() {
-			select {
-			case <-ticker.C:
-			case <-ctx.Done():
-				return
-			}
-		}
-		do()
-	}()
 }

@@ -18,6 +18,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"rehearse.dev/rehearse/harness/cluster"
+	"rehearse.dev/rehearse/harness/cluster/internal/eventually"
 )
 
 const gate = corev1.PodConditionType("rehearse.dev/held")
@@ -283,7 +284,7 @@ func testFinalizer(t *testing.T, lab podLab) {
 	if _, err := pods.Patch(t.Context(), "x", types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`), metav1.PatchOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the pod is gone", func() bool {
+	eventually.Holds(t, "the pod is gone", func() bool {
 		list, err := pods.List(t.Context(), metav1.ListOptions{})
 		return err == nil && len(list.Items) == 0
 	})
@@ -308,7 +309,7 @@ func testVolumes(t *testing.T, lab podLab) {
 	if err := sets.Delete(t.Context(), "x", metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "volumes are gone", func() bool {
+	eventually.Holds(t, "volumes are gone", func() bool {
 		list, err := lab.client.CoreV1().PersistentVolumes().List(t.Context(), metav1.ListOptions{})
 		return err == nil && len(list.Items) == 0
 	})

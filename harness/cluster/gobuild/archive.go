@@ -48,6 +48,19 @@ func Pack(dir string) ([]byte, error) {
 	return txtar.Format(archive), nil
 }
 
+// CheckPacked returns an error if the archive is not what Pack would make of the folder now. Tests of packages that hold one
+// call it, with the package to be generated anew.
+func CheckPacked(archive []byte, dir, pkg string) error {
+	want, err := Pack(filepath.FromSlash(dir))
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(archive, want) {
+		return fmt.Errorf("the packed sources of %s are out of date: run go generate ./%s", filepath.Base(dir), pkg)
+	}
+	return nil
+}
+
 // Unpack writes the archive's files into dir, which exists.
 func Unpack(archive []byte, dir string) error {
 	if err := txtar.Write(txtar.Parse(archive), dir); err != nil {

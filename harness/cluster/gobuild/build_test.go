@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"testing"
 
+	"rehearse.dev/rehearse/harness/cluster/internal/eventually"
 	"rehearse.dev/rehearse/harness/cluster/journal"
 )
 
@@ -180,7 +181,7 @@ func TestBuildInterrupted(t *testing.T) {
 	b, calls := newBuilder(t, goHangs)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	once(ctx, func() bool { _, err := os.Stat(calls); return err == nil }, cancel)
+	eventually.Do(ctx, func() bool { _, err := os.Stat(calls); return err == nil }, cancel)
 	if _, err := b.Ensure(ctx, program()); !errors.Is(err, context.Canceled) {
 		t.Errorf("error: %v", err)
 	}
@@ -198,7 +199,7 @@ func TestBuildKilled(t *testing.T) {
 	if err := victim.Start(); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the build has begun", func() bool { _, err := os.Stat(calls); return err == nil })
+	eventually.Holds(t, "the build has begun", func() bool { _, err := os.Stat(calls); return err == nil })
 	if err := victim.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
@@ -211,7 +212,7 @@ func TestBuildKilled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the go command is gone", func() bool {
+	eventually.Holds(t, "the go command is gone", func() bool {
 		_, err := journal.Lookup(pid)
 		return errors.Is(err, syscall.ESRCH)
 	})

@@ -4,16 +4,11 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"os"
 	"strings"
 	"sync/atomic"
-	"time"
 
-	"rehearse.dev/rehearse/harness/lifeline"
+	"rehearse.dev/rehearse/harness/cluster/internal/child"
 )
-
-// reportEvery is how often a build says how far it is.
-const reportEvery = 5 * time.Second
 
 // goCommand is one call of the go command.
 type goCommand struct {
@@ -28,11 +23,6 @@ type goCommand struct {
 }
 
 func (c goCommand) run(ctx context.Context, progress func(string)) error {
-	line, err := lifeline.New()
-	if err != nil {
-		return err
-	}
-	defer line.Close()
 	var count atomic.Int64
 	stderr := &lineWriter{each: func(string) { count.Add(1) }}
 	stdout := &lineWriter{each: func(s string) {
@@ -40,17 +30,14 @@ func (c goCommand) run(ctx context.Context, progress func(string)) error {
 			c.out(s)
 		}
 	}}
-	cmd := line.Command(ctx, c.path, c.args...)
-	cmd.Dir = c.dir
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off", "GOFLAGS=-mod=readonly", "PWD="+c.dir)
-	cmd.Env = append(cmd.Env, c.env...)
-	cmd.Stdout, cmd.Stderr = stdout, stderr
-	stop := every(reportEvery, func() { progress(c.describe(int(count.Load()))) })
-	err = cmd.Run()
-	stop()
+	err := child.Command{
+		Path: c.path, Args: c.args, Dir: c.dir, Stdout: stdout, Stderr: stderr,
+		Env:    append([]string{"CGO_ENABLED=0", "GOWORK=off", "GOFLAGS=-mod=readonly", "PWD=" + c.dir}, c.env...),
+		Report: func() { progress(c.describe(int(count.Load()))) },
+	}.Run(ctx)
 	switch {
 	case ctx.Err() != nil:
-		return fmt.Errorf("go %s: %w", c.args[0], context.Cause(ctx))
+		return fmt.Errorf("go %s: %w", c.args[0], err)
 	case err != nil:
 		return &goError{args: c.args, err: err, output: strings.Join(stderr.last, "\n")}
 	}
@@ -69,28 +56,6 @@ func (e *goError) Error() string {
 }
 
 func (e *goError) Unwrap() error { return e.err }
-
-// every calls do at an interval until the returned function is called, which waits for a call under way.
-func every(interval time.Duration, do func()) (stop func()) {
-	done, ended := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(ended)
-		ticker := time.NewTicker(interval)
-		defer ticker.Stop()
-		for {
-			select {
-			case <-ticker.C:
-				do()
-			case <-done:
-				return
-			}
-		}
-	}()
-	return func() {
-		close(done)
-		<-ended
-	}
-}
 
 // lineWriter calls each for every line and keeps the last ones.
 type lineWriter struct {

@@ -7,7 +7,6 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
-	"time"
 
 	"go.uber.org/goleak"
 
@@ -48,35 +47,4 @@ func helper(t *testing.T, args ...string) *exec.Cmd {
 	cmd := exec.Command(self)
 	cmd.Env = append(os.Environ(), helperEnv+"="+strings.Join(args, " "))
 	return cmd
-}
-
-// eventually waits for something that cannot be watched.
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	ticker := time.NewTicker(20 * time.Millisecond)
-	defer ticker.Stop()
-	timeout := time.After(20 * time.Second)
-	for !ok() {
-		select {
-		case <-ticker.C:
-		case <-timeout:
-			t.Fatalf("not after 20 s: %s", what)
-		}
-	}
-}
-
-// once calls do as soon as ok, in the background and unless ctx ends first.
-func once(ctx context.Context, ok func() bool, do func()) {
-	go func() {
-		ticker := time.NewTicker(5 * time.Millisecond)
-		defer ticker.Stop()
-		for !ok() {
-			select {
-			case <-ticker.C:
-			case <-ctx.Done():
-				return
-			}
-		}
-		do()
-	}()
 }

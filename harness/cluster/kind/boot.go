@@ -119,7 +119,10 @@ func (c *Cluster) prepare(ctx context.Context, nodes int, archives <-chan []stri
 		if err := c.learnRanges(ctx, client); err != nil {
 			return err
 		}
-		return c.connect(ctx)
+		if err := c.connect(ctx); err != nil {
+			return err
+		}
+		return c.awaitServices(ctx, client)
 	})
 	return group.Wait()
 }

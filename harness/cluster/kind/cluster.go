@@ -27,8 +27,8 @@ type Cluster struct {
 	entry   *journal.Entry
 	// members are the node containers.
 	members []string
-	// ownImage is set if nodes run an image of ours.
-	ownImage bool
+	// ownImage is set if nodes run an image of ours, and proxied if kube-proxy runs on them.
+	ownImage, proxied bool
 	// ranges are the nodes' pod addresses, where connect is to route between them.
 	ranges map[string][]string
 	// creating is kind's call that makes the nodes, which may go on after it was given up.

@@ -12,9 +12,12 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/client-go/kubernetes"
 
 	"rehearse.dev/rehearse/harness/cluster"
+	"rehearse.dev/rehearse/harness/cluster/internal/eventually"
+	"rehearse.dev/rehearse/harness/cluster/internal/workload"
 )
 
 // site is a cluster of three nodes and its client.
@@ -32,7 +35,7 @@ func TestCluster(t *testing.T) {
 	t.Setenv("KUBECONFIG", filepath.Join(home, "config"))
 	image := sleepImage(t, e)
 	var phases []string
-	made, err := New(WithStateRoot(root), WithLocalImages(image)).Create(t.Context(), cluster.Spec{
+	made, err := New(WithStateRoot(root), WithLocalImages(image), WithImages(workloadArchive)).Create(t.Context(), cluster.Spec{
 		Nodes: 3, Progress: func(phase string) { phases = append(phases, phase); t.Log(phase) },
 	})
 	if err != nil {
@@ -61,6 +64,7 @@ func TestCluster(t *testing.T) {
 		t.Errorf("readiness cannot be held back by a MutatingAdmissionPolicy: %v", err)
 	}
 	t.Run("pods run on every node", s.testPods)
+	t.Run("services", s.testServices)
 	t.Run("a container crashes and comes back", s.testCrash)
 	t.Run("a paused node", s.testPause)
 	t.Run("a killed node", s.testKill)
@@ -77,6 +81,12 @@ func TestCluster(t *testing.T) {
 		}
 	}
 	checkNothingLeft(t, e, leftovers{root: root, name: c.Name(), volumes: volumes})
+}
+
+// workloadArchive is an archive of what the fixture charts run.
+func workloadArchive(ctx context.Context, progress func(string)) ([]string, error) {
+	path, err := workload.Archive(ctx, progress)
+	return []string{path}, err
 }
 
 // pod makes a pod on a node and waits until it runs.
@@ -100,7 +110,7 @@ func (s site) pod(t *testing.T, name, node string) *corev1.Pod {
 func (s site) await(t *testing.T, name string, holds func(*corev1.Pod) bool) *corev1.Pod {
 	t.Helper()
 	var pod *corev1.Pod
-	eventually(t, "pod "+name+" is as wanted", func() bool {
+	eventually.Holds(t, "pod "+name+" is as wanted", func() bool {
 		var err error
 		pod, err = s.client.CoreV1().Pods(metav1.NamespaceDefault).Get(t.Context(), name, metav1.GetOptions{})
 		return err == nil && holds(pod)
@@ -138,6 +148,42 @@ func (s site) testReach(t *testing.T, address string) {
 	}
 }
 
+// testServices tells whether pods of every node reach a Service by its name.
+func (s site) testServices(t *testing.T) {
+	server, service := s.Nodes()[1], &corev1.Service{
+		ObjectMeta: metav1.ObjectMeta{Name: "server"},
+		Spec:       corev1.ServiceSpec{Selector: map[string]string{"app": "server"}, Ports: []corev1.ServicePort{{Port: 80, TargetPort: intstr.FromInt32(8080)}}},
+	}
+	if _, err := s.client.CoreV1().Services(metav1.NamespaceDefault).Create(t.Context(), service, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	run := func(name, node string, args ...string) {
+		pod := &corev1.Pod{
+			ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"app": name}},
+			Spec: corev1.PodSpec{
+				NodeSelector: map[string]string{corev1.LabelHostname: node}, RestartPolicy: corev1.RestartPolicyNever,
+				Containers: []corev1.Container{{Name: "main", Image: workload.Tag, ImagePullPolicy: corev1.PullNever, Args: args}},
+			},
+		}
+		if _, err := s.client.CoreV1().Pods(metav1.NamespaceDefault).Create(t.Context(), pod, metav1.CreateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run("server", server, "serve")
+	for _, node := range s.Nodes() { // the server's own, too: rules for pods of the same node are others
+		run("asks-"+node, node, "check", "http://server.default.svc.cluster.local/readyz")
+	}
+	for _, node := range s.Nodes() {
+		pod := s.await(t, "asks-"+node, func(p *corev1.Pod) bool {
+			return p.Status.Phase == corev1.PodSucceeded || p.Status.Phase == corev1.PodFailed
+		})
+		if pod.Status.Phase == corev1.PodFailed {
+			said, err := s.client.CoreV1().Pods(pod.Namespace).GetLogs(pod.Name, &corev1.PodLogOptions{}).DoRaw(t.Context())
+			t.Errorf("a pod on %s does not reach the Service on %s: %s %v", node, server, said, err)
+		}
+	}
+}
+
 func (s site) testCrash(t *testing.T) {
 	node := s.Nodes()[1]
 	pod := s.pod(t, "crashes", node)
@@ -161,7 +207,7 @@ func (s site) testCrash(t *testing.T) {
 func (s site) awaitNode(t *testing.T, name string, ready bool) time.Duration {
 	t.Helper()
 	began := time.Now()
-	eventually(t, "node "+name+" changes", func() bool {
+	eventually.Holds(t, "node "+name+" changes", func() bool {
 		node, err := s.client.CoreV1().Nodes().Get(t.Context(), name, metav1.GetOptions{})
 		return err == nil && nodeReady(node) == ready
 	})
@@ -220,7 +266,7 @@ func (s site) testKillControlPlane(t *testing.T) {
 	if err := s.StartNode(t.Context(), node); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the API server is ready", func() bool {
+	eventually.Holds(t, "the API server is ready", func() bool {
 		return s.client.Discovery().RESTClient().Get().AbsPath("/readyz").Do(t.Context()).Error() == nil
 	})
 	s.awaitNode(t, node, true)

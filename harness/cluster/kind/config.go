@@ -70,7 +70,7 @@ type settings struct {
 	// image is what nodes run that the config names no image for; override puts it on all.
 	image    string
 	override bool
-	// ours is set if the image comes from rehearse kind-image build and so lacks what kind's own has.
+	// ours is set if the image comes from rehearse kind-image build, and so has another network than kind's own.
 	ours bool
 	host host
 }
@@ -97,9 +97,8 @@ func (s settings) compile() (config *v1alpha4.Cluster, notes []string, err error
 		patches = append(patches, untaintPatches()...)
 	}
 	if s.ours {
-		notes = append(notes, "the node image brings neither kindnet nor CoreDNS: pods get the image's own network")
+		notes = append(notes, "the node image brings no kindnet: pods get the image's own network")
 		config.Networking.DisableDefaultCNI = true
-		config.Networking.KubeProxyMode = kubeProxyNone
 		patches = append(patches, ownImagePatch)
 	}
 	if s.host.cgroup1 {

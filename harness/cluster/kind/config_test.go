@@ -132,9 +132,6 @@ func TestCompileNeeds(t *testing.T) {
 			if got := config.Networking.DisableDefaultCNI; got != test.settings.ours {
 				t.Errorf("disableDefaultCNI: %v", got)
 			}
-			if got := config.Networking.KubeProxyMode == kubeProxyNone; got != test.settings.ours {
-				t.Errorf("kubeProxyMode: %q", config.Networking.KubeProxyMode)
-			}
 			if len(notes) != len(test.notes) {
 				t.Fatalf("notes: %q, want %d", notes, len(test.notes))
 			}

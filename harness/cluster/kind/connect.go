@@ -7,8 +7,10 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/sync/errgroup"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
+	"sigs.k8s.io/kind/pkg/apis/config/v1alpha4"
 )
 
 // learnRanges notes which addresses the pods of each node get, where pods of different nodes cannot reach each other by
@@ -26,6 +28,32 @@ func (c *Cluster) learnRanges(ctx context.Context, client kubernetes.Interface) 
 		c.ranges[n.Name] = n.Spec.PodCIDRs
 	}
 	return nil
+}
+
+// noProxy is how a config leaves kube-proxy out.
+const noProxy = v1alpha4.ProxyMode("none")
+
+// awaitServices waits until each node has rules for Services. kube-proxy may run and not have written them yet; a connection
+// that is tried in between hangs for half a minute.
+func (c *Cluster) awaitServices(ctx context.Context, client kubernetes.Interface) error {
+	if !c.ownImage || !c.proxied {
+		return nil
+	}
+	api, err := client.CoreV1().Services(metav1.NamespaceDefault).Get(ctx, "kubernetes", metav1.GetOptions{})
+	if err != nil {
+		return fmt.Errorf("ask for the API server's Service: %w", err)
+	}
+	script := fmt.Sprintf("until timeout 1 bash -c 'exec 3<>/dev/tcp/%s/%d' 2>/dev/null; do sleep 0.1; done", api.Spec.ClusterIP, api.Spec.Ports[0].Port)
+	group, ctx := errgroup.WithContext(ctx)
+	for _, node := range c.members {
+		group.Go(func() error {
+			if _, err := c.engine.run(ctx, "exec", node, "sh", "-c", script); err != nil {
+				return fmt.Errorf("wait for Services on node %s: %w", node, err)
+			}
+			return nil
+		})
+	}
+	return group.Wait()
 }
 
 // connect gives pods a way to those of other nodes, if learnRanges found that they need one. A node that is paused or

@@ -23,6 +23,9 @@ const OwnImage = ownRepository + ":" + KubeVersion
 // ownRepository is where no registry is asked for: images of that name are made here.
 const ownRepository = "rehearse.dev/node"
 
+// ErrOldImage means that a node image was made for other cluster configs than those made here.
+var ErrOldImage = errors.New("a node image that another version of rehearse made")
+
 // recipeLabel is on every node image that rehearse kind-image build makes, whatever its name.
 const recipeLabel = nodeimage.RecipeLabel
 
@@ -60,8 +63,25 @@ func (p *Provider) KubeVersion(ctx context.Context) (string, error) {
 // nodeImage is an image that nodes can run.
 type nodeImage struct {
 	name string
-	// ours is set if rehearse kind-image build made it.
-	ours bool
+	// ours is set if rehearse kind-image build made it, and old if it did so in another version.
+	ours, old bool
+}
+
+func newNodeImage(name string, labels map[string]string) nodeImage {
+	ours := labels[recipeLabel] != ""
+	return nodeImage{name: name, ours: ours, old: ours && labels[nodeimage.FormatLabel] != nodeimage.Format}
+}
+
+// check tells whether a cluster can be made of the image: one that lacks add-ons would be waited for in vain.
+func (i nodeImage) check() error {
+	if !i.old {
+		return nil
+	}
+	remedy := "rehearse kind-image build"
+	if i.name != OwnImage {
+		remedy += " --tag " + i.name
+	}
+	return fmt.Errorf("%w: %s (%s makes it anew)", ErrOldImage, i.name, remedy)
 }
 
 // defaultImage is OwnImage if the engine has it, else the one that kind names.
@@ -71,7 +91,7 @@ func (e engine) defaultImage(ctx context.Context) (nodeImage, error) {
 		return nodeImage{}, fmt.Errorf("look for node image %s: %w", OwnImage, context.Cause(ctx))
 	}
 	if present {
-		return nodeImage{name: OwnImage, ours: labels[recipeLabel] != ""}, nil
+		return newNodeImage(OwnImage, labels), nil
 	}
 	return nodeImage{name: defaults.Image}, nil
 }
@@ -80,7 +100,7 @@ func (e engine) defaultImage(ctx context.Context) (nodeImage, error) {
 func (e engine) ensureImage(ctx context.Context, name string, progress func(string)) (nodeImage, error) {
 	labels, present := e.imageLabels(ctx, name)
 	if present {
-		return nodeImage{name: name, ours: labels[recipeLabel] != ""}, nil
+		return newNodeImage(name, labels), nil
 	}
 	if strings.HasPrefix(name, ownRepository+":") {
 		return nodeImage{}, fmt.Errorf("node image %s is not here (rehearse kind-image build makes it)", name)
@@ -91,7 +111,7 @@ func (e engine) ensureImage(ctx context.Context, name string, progress func(stri
 		return nodeImage{}, fmt.Errorf("pull node image %s: %w (no registry at hand? rehearse kind-image build makes %s without one)", short, err, OwnImage)
 	}
 	labels, _ = e.imageLabels(ctx, name)
-	return nodeImage{name: name, ours: labels[recipeLabel] != ""}, nil
+	return newNodeImage(name, labels), nil
 }
 
 // imageLabels returns the labels of an image that the engine has.

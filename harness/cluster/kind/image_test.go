@@ -2,10 +2,12 @@ package kind
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"sigs.k8s.io/kind/pkg/apis/config/v1alpha4"
 
+	"rehearse.dev/rehearse/harness/cluster"
 	"rehearse.dev/rehearse/harness/cluster/kind/nodeimage"
 )
 
@@ -14,6 +16,27 @@ func TestOwnImage(t *testing.T) {
 	t.Parallel()
 	if got := nodeimage.DefaultTag(); got != OwnImage {
 		t.Errorf("%s is built, %s is looked for", got, OwnImage)
+	}
+}
+
+// TestOldImage: an image that lacks what a cluster's config counts on is refused, with the command that cures it.
+func TestOldImage(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("PATH", dir)
+	for _, test := range []struct{ name, image, labels, says string }{
+		{"before there was a format", OwnImage, `{"rehearse.dev/recipe":"1"}`, "(rehearse kind-image build makes it anew)"},
+		{"another name", "mine:v1.36.3", `{"rehearse.dev/recipe":"1","rehearse.dev/node-format":"1"}`, "kind-image build --tag mine:v1.36.3"},
+		{"of now", OwnImage, `{"rehearse.dev/recipe":"1","rehearse.dev/node-format":"2"}`, ""},
+		{"of others", "kindest/node:v1.36.0", `{"a":"b"}`, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			fakeEngine(t, dir, "docker", "echo '"+test.labels+"'")
+			p := New(WithNodeImage(test.image))
+			_, _, err := p.plan(t.Context(), engine{binary: "docker"}, engineInfo{}, cluster.Spec{Name: "a", Progress: func(string) {}})
+			if errors.Is(err, ErrOldImage) != (test.says != "") || err != nil && !strings.Contains(err.Error(), test.says) {
+				t.Errorf("error %v, want one that says %q", err, test.says)
+			}
+		})
 	}
 }
 

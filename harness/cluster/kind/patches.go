@@ -5,10 +5,9 @@ import (
 	"strings"
 
 	"sigs.k8s.io/kind/pkg/apis/config/v1alpha4"
-)
 
-// kubeProxyNone leaves kube-proxy out.
-const kubeProxyNone = v1alpha4.ProxyMode("none")
+	"rehearse.dev/rehearse/harness/cluster/kind/nodeimage"
+)
 
 // A paused or dead node has to show while a scenario still runs. Upstream a node is missed after 50 s and its pods are
 // evicted 300 s later; here it is missed after 8 s and its pods are evicted 5 s later. Eight renewals of a lease fit into
@@ -37,10 +36,10 @@ failCgroupV1: false
 	oomScorePatch = `[plugins."io.containerd.grpc.v1.cri"]
   restrict_oom_score_adj = true
 `
-	// ownImagePatch leaves out the add-ons that our node image has no images of. The patch replaces kind's list, whose
-	// preflight it therefore repeats.
+	// ownImagePatch has kubeadm change its CoreDNS as our node image says, so that names resolve soon.
 	ownImagePatch = `kind: InitConfiguration
-skipPhases: [preflight, addon/coredns, addon/kube-proxy]
+patches:
+  directory: ` + nodeimage.PatchFolder + `
 `
 )
 

@@ -121,7 +121,7 @@ func (p *Provider) create(ctx context.Context, spec cluster.Spec) (*Cluster, err
 	if err != nil {
 		return fail(err)
 	}
-	c.ownImage = own
+	c.ownImage, c.proxied = own, config.Networking.KubeProxyMode != noProxy
 	if err := p.boot(ctx, c, config, spec.Progress); err != nil {
 		return fail(p.giveUp(ctx, c, err))
 	}
@@ -158,6 +158,9 @@ func (p *Provider) plan(ctx context.Context, e engine, info engineInfo, spec clu
 	for _, name := range images {
 		image, err := e.ensureImage(ctx, name, spec.Progress)
 		if err != nil {
+			return nil, false, err
+		}
+		if err := image.check(); err != nil {
 			return nil, false, err
 		}
 		spec.Progress(fmt.Sprintf("node image %s, in %s", short(name), e.binary))

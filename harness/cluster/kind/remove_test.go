@@ -7,6 +7,7 @@ import (
 	"slices"
 	"testing"
 
+	"rehearse.dev/rehearse/harness/cluster/internal/eventually"
 	"rehearse.dev/rehearse/harness/cluster/journal"
 )
 
@@ -123,7 +124,7 @@ func TestUndoEndsOrphans(t *testing.T) {
 	record := journal.Record{Kind: journal.KindCluster, ID: name, Data: map[string]string{
 		journal.DataProvider: ProviderName, dataDir: dir, dataState: stateStarting, dataEngine: e.binary, dataStateRoot: root, dataNetwork: kindNetwork,
 	}}
-	eventually(t, "the node is made", func() bool { return len(remains(t, e, name)) > 0 })
+	eventually.Holds(t, "the node is made", func() bool { return len(remains(t, e, name)) > 0 })
 	if err := Undo(t.Context(), record); err != nil {
 		t.Fatal(err)
 	}

@@ -18,15 +18,11 @@ import (
 	"rehearse.dev/rehearse/harness/cluster/gobuild"
 )
 
-// TestCurrent fails when workload.txtar is not what go generate would write now.
+// TestCurrent fails when what go generate packs is out of date.
 func TestCurrent(t *testing.T) {
 	t.Parallel()
-	want, err := gobuild.Pack(filepath.FromSlash("../../../../cmd/workload"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(sources, want) {
-		t.Errorf("workload.txtar is out of date: run go generate ./harness/cluster/internal/workload\n%s", cmp.Diff(string(sources), string(want)))
+	if err := gobuild.CheckPacked(sources, "../../../../cmd/workload", "harness/cluster/internal/workload"); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -94,7 +94,7 @@ func (w workshop) open(ctx context.Context, b base) error {
 }
 
 // needed are programs of the base without which no node boots.
-var needed = strings.Fields("systemctl conntrack iptables ip ethtool mount modprobe runc jq pgrep bash find")
+var needed = strings.Fields("systemctl conntrack iptables xtables-nft-multi nft ip ethtool mount modprobe runc jq pgrep bash find tar ldd")
 
 // fill copies the node's files into the container and sets them up.
 func (w workshop) fill(ctx context.Context, p parts, kubernetes string) error {
@@ -133,7 +133,7 @@ func (w workshop) commit(ctx context.Context, tag, key string) error {
 	for _, change := range []string{
 		`ENTRYPOINT ["/usr/local/bin/entrypoint", "/sbin/init"]`,
 		"ENV container=docker", // tells systemd where it is
-		fmt.Sprintf("LABEL %s=%s", RecipeLabel, key),
+		fmt.Sprintf("LABEL %s=%s %s=%s", RecipeLabel, key, FormatLabel, Format),
 	} {
 		args = append(args, "--change", change)
 	}

@@ -17,6 +17,7 @@ const dockerWorks = `case "$*" in
 *"kubeadm config images list"*) cat <<'END'
 ` + kubeadmList + `END
 ;;
+*"has no extensions"*) cd "$(dirname "$0")"; echo program >xtables-nft-multi; tar -cf - xtables-nft-multi ;;
 *"cat /etc/containerd/config.toml") echo 'sandbox_image = "registry.example/pause:3.10"' ;;
 "cp - "*|import*|*--interactive*) cat >/dev/null ;;
 esac`
@@ -26,7 +27,7 @@ func workpieces(t *testing.T) parts {
 	t.Helper()
 	dir := t.TempDir()
 	for _, name := range []string{
-		"kube/kube", "programs/containerd", "programs/ctr", "programs/bridge", "programs/node", "rootfs.tar",
+		"kube/kube", "dns/coredns", "programs/containerd", "programs/ctr", "programs/bridge", "programs/node", "rootfs.tar",
 		"kind/images/base/files/usr/local/bin/entrypoint", "kind/images/base/files/etc/containerd/config.toml",
 	} {
 		path := filepath.Join(dir, name)
@@ -38,7 +39,7 @@ func workpieces(t *testing.T) parts {
 		}
 	}
 	return parts{
-		kube: filepath.Join(dir, "kube"), programs: filepath.Join(dir, "programs"), kind: filepath.Join(dir, "kind"),
+		kube: filepath.Join(dir, "kube"), programs: filepath.Join(dir, "programs"), dns: filepath.Join(dir, "dns"), kind: filepath.Join(dir, "kind"),
 		base: base{file: filepath.Join(dir, "rootfs.tar")},
 	}
 }
@@ -83,6 +84,9 @@ func TestAssembleFails(t *testing.T) {
 		"copy":           {"cp*", "exit 1", "docker cp"}, // with its input unread
 		"set-up":         {`*"systemctl enable"*`, "echo no such unit >&2; exit 1", "no such unit"},
 		"other images":   {`*"kubeadm config"*`, "echo registry.example/etcd:4", "kubeadm wants the images"},
+		"another DNS":    {`*"kubeadm config"*`, "echo '" + strings.ReplaceAll(kubeadmList, "v1.14.2", "v1.99.0") + "'", "cmd/coredns/go.mod has v1.14.2"},
+		"no extensions":  {`*"has no extensions"*`, "echo iptables has no extensions >&2; exit 1", "iptables has no extensions"},
+		"no iptables":    {`*"has no extensions"*`, `tar -cf - -C "$(dirname "$0")" docker`, "no xtables-nft-multi"},
 		"image import":   {"*--interactive*", "echo no containerd >&2; exit 1", "no containerd"},
 		"commit":         {"commit*", "echo full >&2; exit 1", "full"},
 		"removal, later": {"rm*", "echo busy >&2; exit 1", "rehearse gc"},

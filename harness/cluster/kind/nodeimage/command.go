@@ -6,12 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 
-	"rehearse.dev/rehearse/harness/lifeline"
+	"rehearse.dev/rehearse/harness/cluster/internal/child"
 )
 
 // keptOutput is how much of what a command said its error shows.
@@ -26,6 +25,8 @@ type command struct {
 	stdin io.Reader
 	// said receives the lines that the program prints; nil collects standard output instead.
 	said func(line string)
+	// report is called every few seconds; nil is not called.
+	report func()
 }
 
 // run returns standard output. The error of a program that failed is a *commandError.
@@ -34,24 +35,18 @@ func (c command) run(ctx context.Context) (output string, err error) {
 	if err != nil {
 		return "", err
 	}
-	line, err := lifeline.New()
-	if err != nil {
-		return "", err
-	}
-	defer line.Close()
-	cmd := line.Command(ctx, path, c.args...)
-	cmd.Dir, cmd.Stdin = c.dir, c.stdin
-	cmd.Env = append(os.Environ(), c.env...)
 	var stdout bytes.Buffer
 	tail := &tailWriter{said: c.said}
-	cmd.Stdout, cmd.Stderr = &stdout, tail
+	cmd := child.Command{
+		Path: path, Args: c.args, Dir: c.dir, Env: c.env, Stdin: c.stdin, Stdout: &stdout, Stderr: tail, Report: c.report,
+	}
 	if c.said != nil {
 		cmd.Stdout = tail
 	}
-	err = cmd.Run()
+	err = cmd.Run(ctx)
 	switch {
 	case ctx.Err() != nil:
-		return "", fmt.Errorf("%s: %w", c, context.Cause(ctx))
+		return "", fmt.Errorf("%s: %w", c, err)
 	case err != nil:
 		said, _, _ := strings.Cut(string(tail.kept), "\nRun 'docker ") // its hint at --help helps nobody here
 		return "", &commandError{command: c.String(), err: err, output: strings.TrimSpace(said)}

@@ -1,18 +1,11 @@
 package nodeimage
 
 import (
-	"context"
 	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
-
-	"rehearse.dev/rehearse/harness/cluster/journal"
 )
 
 func TestNoEngine(t *testing.T) {
@@ -54,53 +47,6 @@ func TestFindBase(t *testing.T) {
 		if !errors.Is(err, ErrNoBase) || !strings.Contains(err.Error(), test.says) {
 			t.Errorf("%s: %v", name, err)
 		}
-	}
-}
-
-// TestCommandEnds: a command that is cancelled ends with all its children.
-func TestCommandEnds(t *testing.T) {
-	t.Parallel()
-	ctx, cancel := context.WithTimeoutCause(t.Context(), 200*time.Millisecond, errors.New("enough"))
-	defer cancel()
-	began := time.Now()
-	_, err := command{name: "sh", args: []string{"-c", "sleep 60 & sleep 60"}}.run(ctx)
-	if err == nil || !strings.Contains(err.Error(), "enough") || time.Since(began) > 30*time.Second {
-		t.Errorf("after %s: %v", time.Since(began), err)
-	}
-}
-
-// TestCommandEndsWithUs kills a process that runs a command; the command and its children must end with it.
-func TestCommandEndsWithUs(t *testing.T) {
-	t.Parallel()
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	pids := filepath.Join(dir, "pids")
-	victim := exec.Command(self)
-	victim.Env = append(os.Environ(), helperEnv+"=sleep 60 & echo $$ $! >"+pids+".new; mv "+pids+".new "+pids+"; sleep 60")
-	if err := victim.Start(); err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, "the command runs", func() bool { _, err := os.Stat(pids); return err == nil })
-	if err := victim.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	_ = victim.Wait() // it was killed
-	content, err := os.ReadFile(pids)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, text := range strings.Fields(string(content)) {
-		pid, err := strconv.Atoi(text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		eventually(t, "process "+text+" is gone", func() bool {
-			_, err := journal.Lookup(pid)
-			return errors.Is(err, syscall.ESRCH)
-		})
 	}
 }
 

@@ -23,13 +23,14 @@ const containerdExtra = `
   conf_template = "/etc/containerd/cni.template"
 `
 
-// cniTemplate is the network of a node: a bridge of its own.
+// cniTemplate is the network of a node: each pod has a link to it of its own. On a bridge, answers to a pod of the same node
+// would not pass the node, which has to give them the address of the Service that was asked.
 const cniTemplate = `{
   "cniVersion": "0.4.0",
   "name": "pods",
   "plugins": [
     {
-      "type": "bridge", "bridge": "pods0", "isGateway": true, "ipMasq": true, "hairpinMode": true,
+      "type": "ptp", "ipMasq": true,
       "ipam": {
         "type": "host-local", "dataDir": "/run/cni-ipam",
         "ranges": [{{range $i, $r := .PodCIDRRanges}}{{if $i}}, {{end}}[{"subnet": "{{$r}}"}]{{end}}],
@@ -59,6 +60,23 @@ data:
   why: Each node's containerd sets its pods' network up by itself; see /etc/containerd/cni.template there.
 `
 
+// dnsPatch is how kubeadm changes its CoreDNS: whoever boots a cluster waits until names resolve. It asks the API server of
+// its own node, as a connection to a Service's address that is tried before kube-proxy has its rules hangs for half a minute.
+// The first probe comes too early, and ten seconds until the next one are a third of a boot. A second replica would be on the
+// same node, as there is only one at that time.
+const dnsPatch = `spec:
+  replicas: 1
+  template:
+    spec:
+      nodeSelector: {node-role.kubernetes.io/control-plane: ""}
+      containers:
+      - name: coredns
+        env:
+        - {name: KUBERNETES_SERVICE_HOST, valueFrom: {fieldRef: {fieldPath: status.hostIP}}}
+        - {name: KUBERNETES_SERVICE_PORT, value: "6443"}
+        readinessProbe: {periodSeconds: 1}
+`
+
 // nodeFiles are what is laid upon the root file system.
 func nodeFiles(p parts, kubernetes string) ([]image.File, error) {
 	files, err := kindFiles(filepath.Join(p.kind, "images", "base", "files"))
@@ -66,11 +84,12 @@ func nodeFiles(p parts, kubernetes string) ([]image.File, error) {
 		return nil, err
 	}
 	for name, content := range map[string]string{
-		"/kind/version":                        kubernetes,
-		"/kind/manifests/default-storage.yaml": storageClass,
-		"/kind/manifests/default-cni.yaml":     cniNote,
-		"/kind/containerd-extra.toml":          containerdExtra,
-		"/etc/containerd/cni.template":         cniTemplate,
+		"/kind/version":                                   kubernetes,
+		"/kind/manifests/default-storage.yaml":            storageClass,
+		"/kind/manifests/default-cni.yaml":                cniNote,
+		"/kind/containerd-extra.toml":                     containerdExtra,
+		"/etc/containerd/cni.template":                    cniTemplate,
+		PatchFolder + "/corednsdeployment+strategic.yaml": dnsPatch,
 	} {
 		files = append(files, image.File{Path: name, Content: []byte(content), Mode: 0o644})
 	}

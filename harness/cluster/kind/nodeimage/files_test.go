@@ -25,7 +25,8 @@ func TestNodeFiles(t *testing.T) {
 		"/etc/containerd/cni.template": 0o644, "/etc/containerd/config.toml": 0o644,
 		"/kind/containerd-extra.toml": 0o644, "/kind/manifests/default-cni.yaml": 0o644,
 		"/kind/manifests/default-storage.yaml": 0o644, "/kind/version": 0o644,
-		"/usr/local/bin/entrypoint": 0o755,
+		"/kind/patches/corednsdeployment+strategic.yaml": 0o644,
+		"/usr/local/bin/entrypoint":                      0o755,
 		// Zero stands for 0755.
 		"/usr/bin/kube": 0, "/usr/bin/kubeadm": 0, "/usr/bin/kubectl": 0, "/usr/bin/kubelet": 0,
 		"/usr/local/bin/containerd": 0, "/usr/local/bin/ctr": 0, "/opt/cni/bin/bridge": 0,

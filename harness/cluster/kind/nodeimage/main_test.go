@@ -1,45 +1,17 @@
 package nodeimage
 
 import (
-	"context"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"go.uber.org/goleak"
 
 	"rehearse.dev/rehearse/harness/cluster/journal"
 )
 
-// helperEnv makes the test binary run a shell script as a command instead of running tests.
-const helperEnv = "NODEIMAGE_TEST_HELPER"
-
-func TestMain(m *testing.M) {
-	if body := os.Getenv(helperEnv); body != "" {
-		if _, err := (command{name: "sh", args: []string{"-c", body}}).run(context.Background()); err != nil {
-			os.Exit(1)
-		}
-		return
-	}
-	goleak.VerifyTestMain(m)
-}
-
-// eventually waits for something that cannot be watched.
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	ticker := time.NewTicker(20 * time.Millisecond)
-	defer ticker.Stop()
-	timeout := time.After(20 * time.Second)
-	for !ok() {
-		select {
-		case <-ticker.C:
-		case <-timeout:
-			t.Fatalf("not after 20 s: %s", what)
-		}
-	}
-}
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // script writes an executable shell script that logs its arguments, one line for each call, and returns both paths.
 func script(t *testing.T, body string) (path, log string) {

@@ -18,6 +18,17 @@ import (
 // RecipeLabel is the image's label that names what it was made of. An image whose label is another one is out of date.
 const RecipeLabel = "rehearse.dev/recipe"
 
+// FormatLabel is the label that says for which configuration of a cluster an image is made: for Format, if it was made
+// by this version of the harness.
+const (
+	FormatLabel = "rehearse.dev/node-format"
+	// Format 2 has images of kube-proxy and CoreDNS, and PatchFolder.
+	Format = "2"
+)
+
+// PatchFolder is where in the image kubeadm finds patches.
+const PatchFolder = "/kind/patches"
+
 // Options say what to build.
 type Options struct {
 	// Tag names the image; empty stands for DefaultTag.

@@ -14,8 +14,8 @@ type phase struct {
 
 // parts are what the phases before the last one leave.
 type parts struct {
-	// kube and programs are folders of binaries, kind is the folder of kind's own sources.
-	kube, programs, kind string
+	// kube, programs and dns are folders of binaries, kind is the folder of kind's own sources.
+	kube, programs, dns, kind string
 	// base is what the image is laid upon.
 	base base
 }
@@ -33,6 +33,10 @@ func (b *builder) plan(p *parts) []phase {
 		}},
 		{"containerd and CNI plugins", func(ctx context.Context) (cached bool, err error) {
 			p.programs, cached, err = b.program(ctx, b.recipe.node)
+			return cached, err
+		}},
+		{"CoreDNS", func(ctx context.Context) (cached bool, err error) {
+			p.dns, cached, err = b.program(ctx, b.recipe.dns)
 			return cached, err
 		}},
 		{"kubernetes", func(ctx context.Context) (cached bool, err error) {

@@ -12,11 +12,17 @@ import (
 )
 
 //go:generate go run ../../gobuild/pack ../../../../cmd/node node.txtar
+//go:generate go run ../../gobuild/pack ../../../../cmd/coredns coredns.txtar
 
 // nodeSources are the sources of the pause program, with the versions of containerd and the CNI plugins.
 //
 //go:embed node.txtar
 var nodeSources []byte
+
+// dnsSources are the sources of the cluster DNS.
+//
+//go:embed coredns.txtar
+var dnsSources []byte
 
 // setupScript is run in the image's root file system once all files are there.
 //
@@ -24,7 +30,7 @@ var nodeSources []byte
 var setupScript string
 
 // recipeVersion counts changes of this package that change the image and of which the recipe's inputs tell nothing.
-const recipeVersion = "1"
+const recipeVersion = "2"
 
 // What a root file system is made of: a suite of Debian's, and the packages that kind's nodes need.
 const (
@@ -42,8 +48,8 @@ const (
 
 // recipe is everything that decides what the image holds.
 type recipe struct {
-	arch       string
-	kube, node gobuild.Program
+	arch            string
+	kube, node, dns gobuild.Program
 	// base is set if the root file system is not made of Debian's packages.
 	base base
 }
@@ -53,7 +59,7 @@ func newRecipe(arch string) (recipe, error) {
 	if err != nil {
 		return recipe{}, err
 	}
-	kube.What, kube.Tags = "Kubernetes "+kube.Version+" with kubelet, kubeadm and kubectl", []string{"node"}
+	kube.What, kube.Tags = "Kubernetes "+kube.Version+" with kubelet, kube-proxy, kubeadm and kubectl", []string{"node"}
 	kube.OS, kube.Arch, kube.Else = "linux", arch, ""
 	containerd, err := gobuild.RequiredVersion(nodeSources, "github.com/containerd/containerd/v2")
 	if err != nil {
@@ -73,14 +79,30 @@ func newRecipe(arch string) (recipe, error) {
 		Arch:    arch,
 		Expect:  "once for this version; a minute or two on 2 cores if nothing of it was compiled before",
 	}
-	return recipe{arch: arch, kube: kube, node: node}, nil
+	dns, err := newDNS(arch)
+	return recipe{arch: arch, kube: kube, node: node, dns: dns}, err
+}
+
+// newDNS is the cluster DNS as a program to be built.
+func newDNS(arch string) (gobuild.Program, error) {
+	version, err := gobuild.RequiredVersion(dnsSources, "github.com/coredns/coredns")
+	return gobuild.Program{
+		Name:    dnsProgram,
+		What:    "CoreDNS " + version,
+		Version: version,
+		Sources: dnsSources,
+		LDFlags: "-s -w",
+		OS:      "linux",
+		Arch:    arch,
+		Expect:  "once for this version; a minute on 2 cores if nothing of it was compiled before",
+	}, err
 }
 
 // key names the recipe; images carry it as a label.
 func (r recipe) key() string {
 	return hash(
 		recipeVersion, r.arch, r.rootfsKey(), kindVersion, setupScript, importScript, containerdExtra, cniTemplate, storageClass, cniNote,
-		inputs(r.kube), inputs(r.node),
+		dnsPatch, rulesScript, inputs(r.kube), inputs(r.node), inputs(r.dns),
 	)
 }
 

@@ -7,20 +7,16 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"rehearse.dev/rehearse/harness/cluster/gobuild"
 )
 
-// TestCurrent fails when node.txtar is not what go generate would write now.
+// TestCurrent fails when what go generate packs is out of date.
 func TestCurrent(t *testing.T) {
 	t.Parallel()
-	want, err := gobuild.Pack(filepath.FromSlash("../../../../cmd/node"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(nodeSources, want) {
-		t.Errorf("node.txtar is out of date: run go generate ./harness/cluster/kind/nodeimage\n%s", cmp.Diff(string(nodeSources), string(want)))
+	for dir, sources := range map[string][]byte{"../../../../cmd/node": nodeSources, "../../../../cmd/coredns": dnsSources} {
+		if err := gobuild.CheckPacked(sources, dir, "harness/cluster/kind/nodeimage"); err != nil {
+			t.Error(err)
+		}
 	}
 }
 
@@ -61,6 +57,7 @@ func TestRecipeKey(t *testing.T) {
 		"kube ldflags":  func(r *recipe) { r.kube.LDFlags = "" },
 		"node sources":  func(r *recipe) { r.node.Sources = append(bytes.Clone(r.node.Sources), '\n') },
 		"node packages": func(r *recipe) { r.node.Packages = nil },
+		"DNS sources":   func(r *recipe) { r.dns.Sources = append(bytes.Clone(r.dns.Sources), '\n') },
 	} {
 		r, err := newRecipe("amd64")
 		if err != nil {

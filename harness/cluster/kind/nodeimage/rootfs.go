@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync/atomic"
-	"time"
 
 	"rehearse.dev/rehearse/harness/cluster/journal"
 )
@@ -29,9 +28,6 @@ rm -rf etc/hostname etc/machine-id etc/resolv.conf var/cache/apt/archives var/ca
 mkdir -p var/cache/apt/archives/partial var/cache/debconf var/lib/apt/lists/partial var/log
 tar --numeric-owner --exclude='./dev/*' --exclude='./proc/*' --exclude='./sys/*' -cf "$archive" .
 `
-
-// reportEvery is how often a long command says how far it is.
-const reportEvery = 5 * time.Second
 
 // rootfs returns what the image is laid upon: the user's base, or an archive in the cache that is made first if need be.
 func (b *builder) rootfs(ctx context.Context) (found base, cached bool, err error) {
@@ -91,16 +87,15 @@ func (b *builder) bootstrap(ctx context.Context, dir, archive string) error {
 		args = append(args, source.site)
 	}
 	var last atomic.Value
-	stop := every(reportEvery, func() {
-		if line, ok := last.Load().(string); ok {
-			b.progress("node image: root file system: " + line)
-		}
-	})
 	_, err = command{
 		name: b.debian.unshare, args: args, dir: dir, said: func(line string) { last.Store(strings.TrimPrefix(line, "I: ")) },
+		report: func() {
+			if line, ok := last.Load().(string); ok {
+				b.progress("node image: root file system: " + line)
+			}
+		},
 		env: append(source.env(), "rootfs="+rootfs, "archive="+made, "LC_ALL=C", "DEBIAN_FRONTEND=noninteractive"),
 	}.run(ctx)
-	stop()
 	switch {
 	case ctx.Err() != nil:
 		return err
@@ -141,26 +136,4 @@ func (b *builder) inTempDir(do func(dir string) error) (err error) {
 		return err
 	}
 	return do(dir)
-}
-
-// every calls do at an interval until the returned function is called, which waits for a call under way.
-func every(interval time.Duration, do func()) (stop func()) {
-	done, ended := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(ended)
-		ticker := time.NewTicker(interval)
-		defer ticker.Stop()
-		for {
-			select {
-			case <-ticker.C:
-				do()
-			case <-done:
-				return
-			}
-		}
-	}()
-	return func() {
-		close(done)
-		<-ended
-	}
 }

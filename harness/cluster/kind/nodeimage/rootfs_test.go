@@ -7,8 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
+	"rehearse.dev/rehearse/harness/cluster/internal/eventually"
 	"rehearse.dev/rehearse/harness/cluster/journal"
 )
 
@@ -71,12 +71,7 @@ func TestRootfsInterrupted(t *testing.T) {
 	b, log := bootstrapped(t, `mkdir "$rootfs"; sleep 60`)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	stop := every(5*time.Millisecond, func() {
-		if _, err := os.Stat(log); err == nil {
-			cancel()
-		}
-	})
-	defer stop()
+	eventually.Do(ctx, func() bool { _, err := os.Stat(log); return err == nil }, cancel)
 	if _, _, err := b.rootfs(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("error: %v", err)
 	}
