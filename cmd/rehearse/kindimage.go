@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"text/tabwriter"
 	"time"
 
@@ -34,11 +35,11 @@ func newKindImageBuildCmd() *cobra.Command {
 		Long: `Build makes a node image for kind where no container registry can be reached. It needs Docker, a Go toolchain, a Go
 module proxy and, unless --base is given, root, the package debootstrap and the mirror of Debian's that apt uses here.
 
-Kubernetes, containerd and the CNI plugins are compiled from their Go modules, which takes some ten minutes on 2 cores the
-first time. What each phase makes is kept: an interrupted build goes on where it stopped, and a second one has nothing to
-do. Where a registry can be reached, kind's own images need none of this.
+Kubernetes, CoreDNS, containerd and the CNI plugins are compiled from their Go modules, which takes some ten minutes on 2
+cores the first time. What each phase makes is kept: an interrupted build goes on where it stopped, and a second one has
+nothing to do. Where a registry can be reached, kind's own images need none of this.
 
-The image holds no CoreDNS, kube-proxy or volume provisioner. Every node gives its pods addresses by itself.
+Every node gives its pods addresses by itself; kube-proxy and CoreDNS make Services work. There is no volume provisioner.
 
 Exit codes: 0 the image is there, 2 usage, 3 it cannot be built, 130 interrupted.`,
 		Example: `  rehearse kind-image build
@@ -85,6 +86,10 @@ func printPhases(w io.Writer, r nodeimage.Result) error {
 		}
 		fmt.Fprintf(table, "%s\t%s\t%s\n", p.Name, how, p.Took.Round(100*time.Millisecond))
 	}
-	fmt.Fprintf(table, "total\t\t%s\n", r.Took.Round(100*time.Millisecond))
+	how := ""
+	if !slices.ContainsFunc(r.Phases, func(p nodeimage.Phase) bool { return !p.Cached }) {
+		how = "nothing was rebuilt"
+	}
+	fmt.Fprintf(table, "total\t%s\t%s\n", how, r.Took.Round(100*time.Millisecond))
 	return table.Flush()
 }

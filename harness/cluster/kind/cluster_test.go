@@ -3,6 +3,7 @@ package kind
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -150,37 +151,50 @@ func (s site) testReach(t *testing.T, address string) {
 
 // testServices tells whether pods of every node reach a Service by its name.
 func (s site) testServices(t *testing.T) {
-	server, service := s.Nodes()[1], &corev1.Service{
+	for i, node := range s.Nodes()[1:] { // rules for several endpoints are others than for one
+		name := fmt.Sprintf("server-%d", i)
+		s.work(t, name, node, "serve")
+		s.await(t, name, podReady)
+	}
+	service := &corev1.Service{
 		ObjectMeta: metav1.ObjectMeta{Name: "server"},
-		Spec:       corev1.ServiceSpec{Selector: map[string]string{"app": "server"}, Ports: []corev1.ServicePort{{Port: 80, TargetPort: intstr.FromInt32(8080)}}},
+		Spec: corev1.ServiceSpec{
+			Selector: map[string]string{"does": "serve"}, Ports: []corev1.ServicePort{{Port: 80, TargetPort: intstr.FromInt32(8080)}},
+		},
 	}
 	if _, err := s.client.CoreV1().Services(metav1.NamespaceDefault).Create(t.Context(), service, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	run := func(name, node string, args ...string) {
-		pod := &corev1.Pod{
-			ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"app": name}},
-			Spec: corev1.PodSpec{
-				NodeSelector: map[string]string{corev1.LabelHostname: node}, RestartPolicy: corev1.RestartPolicyNever,
-				Containers: []corev1.Container{{Name: "main", Image: workload.Tag, ImagePullPolicy: corev1.PullNever, Args: args}},
-			},
-		}
-		if _, err := s.client.CoreV1().Pods(metav1.NamespaceDefault).Create(t.Context(), pod, metav1.CreateOptions{}); err != nil {
-			t.Fatal(err)
-		}
+	for _, node := range s.Nodes() { // the servers' own, too: answers of pods of the same node go another way
+		s.testAsk(t, "asks-"+node, node)
 	}
-	run("server", server, "serve")
-	for _, node := range s.Nodes() { // the server's own, too: rules for pods of the same node are others
-		run("asks-"+node, node, "check", "http://server.default.svc.cluster.local/readyz")
+}
+
+// testAsk runs a pod on a node that asks testServices's Service by its name.
+func (s site) testAsk(t *testing.T, name, node string) {
+	t.Helper()
+	s.work(t, name, node, "check", "http://server.default.svc.cluster.local/readyz")
+	pod := s.await(t, name, func(p *corev1.Pod) bool {
+		return p.Status.Phase == corev1.PodSucceeded || p.Status.Phase == corev1.PodFailed
+	})
+	if pod.Status.Phase == corev1.PodFailed {
+		said, err := s.client.CoreV1().Pods(pod.Namespace).GetLogs(name, &corev1.PodLogOptions{}).DoRaw(t.Context())
+		t.Errorf("a pod on %s does not reach the Service: %s %v", node, said, err)
 	}
-	for _, node := range s.Nodes() {
-		pod := s.await(t, "asks-"+node, func(p *corev1.Pod) bool {
-			return p.Status.Phase == corev1.PodSucceeded || p.Status.Phase == corev1.PodFailed
-		})
-		if pod.Status.Phase == corev1.PodFailed {
-			said, err := s.client.CoreV1().Pods(pod.Namespace).GetLogs(pod.Name, &corev1.PodLogOptions{}).DoRaw(t.Context())
-			t.Errorf("a pod on %s does not reach the Service on %s: %s %v", node, server, said, err)
-		}
+}
+
+// work makes a pod of the workload on a node.
+func (s site) work(t *testing.T, name, node string, args ...string) {
+	t.Helper()
+	_, err := s.client.CoreV1().Pods(metav1.NamespaceDefault).Create(t.Context(), &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"does": args[0]}},
+		Spec: corev1.PodSpec{
+			NodeSelector: map[string]string{corev1.LabelHostname: node}, RestartPolicy: corev1.RestartPolicyNever,
+			Containers: []corev1.Container{{Name: "main", Image: workload.Tag, ImagePullPolicy: corev1.PullNever, Args: args}},
+		},
+	}, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -271,6 +285,7 @@ func (s site) testKillControlPlane(t *testing.T) {
 	})
 	s.awaitNode(t, node, true)
 	s.testReach(t, s.pod(t, "after-the-outage", s.Nodes()[1]).Status.PodIP)
+	s.testAsk(t, "asks-after-the-outage", s.Nodes()[2])
 }
 
 func (s site) testUnknown(t *testing.T) {

@@ -124,14 +124,14 @@ func (w workshop) layers(ctx context.Context, p parts) (l layers, err error) {
 	return l, nil
 }
 
-// rulesScript packs what kube-proxy writes its rules with, for each of its modes: the programs, the libraries that they are
-// linked with, and the extensions that iptables loads by name.
+// rulesScript packs what kube-proxy writes its rules with, for each of its modes: the programs, the extensions that iptables
+// loads by name, and the libraries that either is linked with.
 const rulesScript = `set -eu
 programs="$(command -v xtables-nft-multi) $(command -v nft)"
-libraries=$(ldd $programs | grep -o '/[^ :]*\.so[^ :]*' | sort -u)
 extensions=$(ls -d /usr/lib/*/xtables /usr/lib/xtables /usr/lib64/xtables 2>/dev/null || true)
 [ "$extensions" ] || { echo "iptables has no extensions in /usr/lib" >&2; exit 1; }
-tar -chf - $programs $libraries $extensions`
+libraries=$(ldd $programs $(find $extensions -type f) | grep -o '/[^ :]*\.so[^ :]* (' | cut -d' ' -f1 | sort -u)
+tar --hard-dereference -chf - $programs $libraries $extensions`
 
 // ruleNames are what kube-proxy calls iptables by.
 var ruleNames = []string{"iptables", "iptables-save", "iptables-restore", "ip6tables", "ip6tables-save", "ip6tables-restore"}
@@ -167,8 +167,12 @@ func unpack(r io.Reader) ([]image.File, error) {
 		if err != nil {
 			return nil, err
 		}
-		if header.Typeflag != tar.TypeReg {
+		switch header.Typeflag {
+		case tar.TypeDir:
 			continue
+		case tar.TypeReg:
+		default: // a link left out would be a file that is missed much later
+			return nil, fmt.Errorf("%s is neither a file nor a folder", header.Name)
 		}
 		content, err := io.ReadAll(archive)
 		if err != nil {

@@ -3,6 +3,7 @@ package nodeimage
 import (
 	"archive/tar"
 	"bytes"
+	"io"
 	"strings"
 	"testing"
 
@@ -60,13 +61,30 @@ func TestChooseImages(t *testing.T) {
 // TestUnpack: what is taken out of a root file system keeps its content and its rights.
 func TestUnpack(t *testing.T) {
 	t.Parallel()
-	var packed bytes.Buffer
-	w := tar.NewWriter(&packed)
-	for _, h := range []tar.Header{
-		{Name: "usr/lib/x/", Typeflag: tar.TypeDir, Mode: 0o755},
-		{Name: "usr/lib/x/libx.so", Typeflag: tar.TypeReg, Mode: 0o644, Size: 1},
-		{Name: "usr/sbin/nft", Typeflag: tar.TypeReg, Mode: 0o755, Size: 1},
-	} {
+	folder, library := tar.Header{Name: "usr/lib/x/", Typeflag: tar.TypeDir, Mode: 0o755}, tar.Header{Name: "usr/lib/x/libx.so", Typeflag: tar.TypeReg, Mode: 0o644, Size: 1}
+	program := tar.Header{Name: "usr/sbin/nft", Typeflag: tar.TypeReg, Mode: 0o755, Size: 1}
+	got, err := unpack(pack(t, folder, library, program))
+	want := []image.File{
+		{Path: "/usr/lib/x/libx.so", Content: []byte("x"), Mode: 0o644}, {Path: "/usr/sbin/nft", Content: []byte("x"), Mode: 0o755},
+	}
+	if diff := cmp.Diff(want, got); err != nil || diff != "" {
+		t.Errorf("%v %s", err, diff)
+	}
+	link := tar.Header{Name: "usr/lib/x/liby.so", Typeflag: tar.TypeLink, Linkname: "usr/lib/x/libx.so"}
+	if _, err := unpack(pack(t, library, link)); err == nil {
+		t.Error("a link was left out")
+	}
+	if _, err := unpack(strings.NewReader("no archive")); err == nil {
+		t.Error("was content with what is no archive")
+	}
+}
+
+// pack makes an archive whose files hold the letter x.
+func pack(t *testing.T, headers ...tar.Header) io.Reader {
+	t.Helper()
+	packed := &bytes.Buffer{}
+	w := tar.NewWriter(packed)
+	for _, h := range headers {
 		if err := w.WriteHeader(&h); err != nil {
 			t.Fatal(err)
 		}
@@ -77,14 +95,5 @@ func TestUnpack(t *testing.T) {
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	got, err := unpack(bytes.NewReader(packed.Bytes()))
-	want := []image.File{
-		{Path: "/usr/lib/x/libx.so", Content: []byte("x"), Mode: 0o644}, {Path: "/usr/sbin/nft", Content: []byte("x"), Mode: 0o755},
-	}
-	if diff := cmp.Diff(want, got); err != nil || diff != "" {
-		t.Errorf("%v %s", err, diff)
-	}
-	if _, err := unpack(strings.NewReader("no archive")); err == nil {
-		t.Error("was content with what is no archive")
-	}
+	return packed
 }
