@@ -64,6 +64,10 @@ func TestValidation(t *testing.T) {
 		"crashContainer: {workload: Node/x}":    "workload: Node has no pods of its own; want one of ",
 		"unpullableImage: {workload: Node/x}":   "workload: Node has no pods of its own; want one of ",
 		"deletePod: {workload: Job/x, pods: 0}": "",
+		"pauseAPIServer: {}":                    "",
+		"killAPIServer: {for: 100ms}":           "faults[0].killAPIServer.for: ",
+		"slowEtcd: {stall: 2s}":                 "stall: is more than 1.5s: the API server would call itself unready",
+		"slowEtcd: {stall: 1ms}":                "faults[0].slowEtcd.stall: ",
 	} {
 		_, wrong := decode("- {name: f, " + text + "}\n")
 		if want == "" && len(wrong) > 0 || want != "" && (len(wrong) != 1 || !strings.HasPrefix(wrong[0], want)) {
@@ -80,7 +84,8 @@ func TestWide(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if want := strings.HasSuffix(info.Name, "Node"); entry.Code.Wide != want {
+		want := strings.HasSuffix(info.Name, "Node") || strings.HasSuffix(info.Name, "APIServer") || info.Name == "slowEtcd"
+		if entry.Code.Wide != want {
 			t.Errorf("%s: wide is %t", info.Name, entry.Code.Wide)
 		}
 	}

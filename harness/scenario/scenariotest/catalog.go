@@ -41,6 +41,9 @@ func Catalog() scenario.Catalog {
 			info[v1alpha1.EvictPod]("evictPod", "name: evicted\nevictPod: {workload: StatefulSet/db}\n"),
 			info[v1alpha1.CrashContainer]("crashContainer", "name: crashed\ncrashContainer: {workload: StatefulSet/db}\n"),
 			info[v1alpha1.UnpullableImage]("unpullableImage", "name: no-image\nunpullableImage: {workload: StatefulSet/db}\n"),
+			info[v1alpha1.PauseAPIServer]("pauseAPIServer", "name: api-frozen\npauseAPIServer: {}\n"),
+			info[v1alpha1.KillAPIServer]("killAPIServer", "name: api-gone\nkillAPIServer: {}\n"),
+			info[v1alpha1.SlowEtcd]("slowEtcd", "name: slow\nslowEtcd: {}\n"),
 		},
 		Assertions: []registry.Info{
 			info[v1alpha1.Ownership]("ownership", "ownership: {object: Deployment/backend, field: .spec.replicas, managers: [hpa]}\n"),
