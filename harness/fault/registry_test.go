@@ -91,6 +91,10 @@ func TestValidation(t *testing.T) {
 		"leftoverHook: {job: {kind: Job}}":                                            "job: is no Job of batch/v1 with a name",
 		"leftoverHook: {hook: Job/x, job: {kind: Job}}":                               "job: contradicts hook; keep one of them",
 		"leftoverHook: {job: {apiVersion: batch/v1, kind: Job, metadata: {name: x}}}": "",
+		"pauseAPIServer: {}":                    "",
+		"killAPIServer: {for: 100ms}":           "faults[0].killAPIServer.for: ",
+		"slowEtcd: {stall: 2s}":                 "stall: is more than 1.5s: the API server would call itself unready",
+		"slowEtcd: {stall: 1ms}":                "faults[0].slowEtcd.stall: ",
 	} {
 		_, wrong := decode("- {name: f, " + text + "}\n")
 		if want == "" && len(wrong) > 0 || want != "" && (len(wrong) != 1 || !strings.HasPrefix(wrong[0], want)) {
@@ -107,7 +111,8 @@ func TestWide(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if want := strings.HasSuffix(info.Name, "Node"); entry.Code.Wide != want {
+		want := strings.HasSuffix(info.Name, "Node") || strings.HasSuffix(info.Name, "APIServer") || info.Name == "slowEtcd"
+		if entry.Code.Wide != want {
 			t.Errorf("%s: wide is %t", info.Name, entry.Code.Wide)
 		}
 	}

@@ -180,10 +180,9 @@ func (w *watcher) catchUp(ctx context.Context, s *Subscription, list *unstructur
 	}
 	var news []delivery
 	for _, c := range s.changes(w.res, list.Items) {
-		switch {
-		case c.now == nil:
+		if c.now == nil {
 			news = append(news, delivery{w.res, evidence.Deleted, c.known})
-		default:
+		} else {
 			news = append(news, delivery{w.res, evidence.Added, c.now})
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"time"
 
@@ -113,7 +114,7 @@ func (c *Cluster) awaitAPIServer(ctx context.Context) error {
 		resp, err := client.Get(config.Host + "/readyz")
 		if err == nil {
 			_ = resp.Body.Close()
-			if resp.StatusCode == 200 {
+			if resp.StatusCode == http.StatusOK {
 				return nil
 			}
 			err = fmt.Errorf("status %s", resp.Status)

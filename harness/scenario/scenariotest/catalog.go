@@ -51,6 +51,9 @@ func Catalog() scenario.Catalog {
 			info[v1alpha1.TerminateNamespace]("terminateNamespace", "name: going\nterminateNamespace: {}\n"),
 			info[v1alpha1.ReleaseSecret]("releaseSecret", "name: lost\nreleaseSecret: {becomes: deleted}\n"),
 			info[v1alpha1.LeftoverHook]("leftoverHook", "name: stale\nleftoverHook: {hook: Job/migrate}\n"),
+			info[v1alpha1.PauseAPIServer]("pauseAPIServer", "name: api-frozen\npauseAPIServer: {}\n"),
+			info[v1alpha1.KillAPIServer]("killAPIServer", "name: api-gone\nkillAPIServer: {}\n"),
+			info[v1alpha1.SlowEtcd]("slowEtcd", "name: slow\nslowEtcd: {}\n"),
 		},
 		Assertions: []registry.Info{
 			info[v1alpha1.Ownership]("ownership", "ownership: {object: Deployment/backend, field: .spec.replicas, managers: [hpa]}\n"),
