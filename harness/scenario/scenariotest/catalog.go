@@ -41,6 +41,7 @@ func Catalog() scenario.Catalog {
 			info[v1alpha1.EvictPod]("evictPod", "name: evicted\nevictPod: {workload: StatefulSet/db}\n"),
 			info[v1alpha1.CrashContainer]("crashContainer", "name: crashed\ncrashContainer: {workload: StatefulSet/db}\n"),
 			info[v1alpha1.UnpullableImage]("unpullableImage", "name: no-image\nunpullableImage: {workload: StatefulSet/db}\n"),
+			info[v1alpha1.API]("api", "name: busy\napi: {match: {verb: patch}, respond: {status: 429}}\n"),
 		},
 		Assertions: []registry.Info{
 			info[v1alpha1.Ownership]("ownership", "ownership: {object: Deployment/backend, field: .spec.replicas, managers: [hpa]}\n"),
@@ -51,6 +52,7 @@ func Catalog() scenario.Catalog {
 			info[v1alpha1.ObjectMatch]("object", "object: {object: ConfigMap/extra, absent: true}\n"),
 			info[v1alpha1.Events]("events", "events: {reason: BackOff, max: 0}\n"),
 			info[v1alpha1.Firings]("firings", "firings: {fault: crashing, min: 3}\n"),
+			info[v1alpha1.Requests]("requests", "requests: {verb: patch, max: 0}\n"),
 		},
 		Providers: []registry.Info{
 			info[v1alpha1.EmbeddedCluster]("embedded", "cluster: {provider: embedded}\n"),
