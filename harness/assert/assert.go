@@ -49,7 +49,7 @@ func (r *Result) rest(seqs ...int64) {
 // Registry lists the assertions.
 func Registry() registry.Registry[Func] {
 	return registry.New("assertion",
-		ownershipEntry(), readinessOrderEntry(), ledgerEntry(), liveEntry(), recoveryTimeEntry(), objectEntry(), eventsEntry(), firingsEntry())
+		ownershipEntry(), readinessOrderEntry(), ledgerEntry(), liveEntry(), recoveryTimeEntry(), objectEntry(), eventsEntry(), firingsEntry(), requestsEntry())
 }
 
 // typed adapts a function of one spec type.

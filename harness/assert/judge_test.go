@@ -72,6 +72,7 @@ func TestStepsThatSayNothing(t *testing.T) {
 		"object":       func(step string) any { return &v1alpha1.ObjectMatch{At: step, Object: "Deployment/backend"} },
 		"events":       func(step string) any { return &v1alpha1.Events{At: step} },
 		"firings":      func(step string) any { return &v1alpha1.Firings{At: step, Fault: "f"} },
+		"requests":     func(step string) any { return &v1alpha1.Requests{At: step} },
 	}
 	for _, kind := range assert.Registry().Names() {
 		spec := specs[kind]
@@ -79,7 +80,7 @@ func TestStepsThatSayNothing(t *testing.T) {
 			t.Fatalf("no spec of %s in this test", kind)
 		}
 		// What needs the timeline alone is judged without a snapshot.
-		byTimeline := kind == "readinessOrder" || kind == "events" || kind == "firings"
+		byTimeline := kind == "readinessOrder" || kind == "events" || kind == "firings" || kind == "requests"
 		for _, tc := range []struct {
 			name, step string
 			edits      edits
@@ -277,7 +278,7 @@ func TestJudgingAgain(t *testing.T) {
 
 func TestRegistry(t *testing.T) {
 	t.Parallel()
-	want := []string{"ownership", "readinessOrder", "ledger", "live", "recoveryTime", "object", "events", "firings"}
+	want := []string{"ownership", "readinessOrder", "ledger", "live", "recoveryTime", "object", "events", "firings", "requests"}
 	if diff := cmp.Diff(want, assert.Registry().Names()); diff != "" {
 		t.Error(diff)
 	}

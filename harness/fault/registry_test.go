@@ -95,6 +95,16 @@ func TestValidation(t *testing.T) {
 		"killAPIServer: {for: 100ms}":           "faults[0].killAPIServer.for: ",
 		"slowEtcd: {stall: 2s}":                 "stall: is more than 1.5s: the API server would call itself unready",
 		"slowEtcd: {stall: 1ms}":                "faults[0].slowEtcd.stall: ",
+		"api: {}":                                                  "does nothing; state latency, respond or break",
+		"api: {latency: 1s}":                                       "",
+		"api: {break: reset, respond: {status: 500}}":              "break: contradicts respond; keep one of them",
+		"api: {respond: {status: 499}}":                            "respond.status: is no status of HTTP",
+		"api: {respond: {status: 429, retryAfter: 1500ms}}":        "respond.retryAfter: is not in whole seconds",
+		"api: {break: dropWatch, match: {verb: get}}":              "match.verb: no get can suffer a dropWatch; leave it out, or state watch",
+		"api: {break: reset, events: 1}":                           "events: only a watch has events; ",
+		"api: {break: reset, match: {probability: 101}}":           "match.probability: is more than 100 percent",
+		"api: {break: reset, match: {name: 'a*b'}}":                "match.name: has a * that is not at its end",
+		"api: {break: stallWatch, events: 2, match: {name: 'a*'}}": "",
 	} {
 		_, wrong := decode("- {name: f, " + text + "}\n")
 		if want == "" && len(wrong) > 0 || want != "" && (len(wrong) != 1 || !strings.HasPrefix(wrong[0], want)) {

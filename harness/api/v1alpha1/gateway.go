@@ -31,3 +31,18 @@ type APIResponse struct {
 	Message    string           `json:"message,omitempty" doc:"The message; what an API server says if empty."`
 	RetryAfter *metav1.Duration `json:"retryAfter,omitempty" doc:"Says when to try again, in whole seconds."`
 }
+
+// Requests states how many requests of a kind Helm sent.
+type Requests struct {
+	At       string `json:"at,omitempty" format:"step" doc:"Only requests that came during this step; those of the whole run if empty."`
+	Verb     string `json:"verb,omitempty" enum:"get,list,watch,create,update,patch,delete,deletecollection,write" doc:"What they do; write: any of create, update, patch, delete and deletecollection that is no dry run."`
+	Group    string `json:"group,omitempty" doc:"The API group, for example apps; core is the one that has no name."`
+	Resource string `json:"resource,omitempty" doc:"The resource in the plural, for example deployments; its subresources count too."`
+	Name     string `json:"name,omitempty" bare:"true" doc:"The object's name; * at its end stands for any rest."`
+	Manager  string `json:"manager,omitempty" doc:"The field manager that they state."`
+	Force    *bool  `json:"force,omitempty" doc:"Whether they take fields from other managers."`
+	DryRun   *bool  `json:"dryRun,omitempty" doc:"Whether they are dry runs."`
+	Status   int    `json:"status,omitempty" min:"100" doc:"The HTTP status that Helm got."`
+	Min      *int   `json:"min,omitempty" min:"0" doc:"The fewest that must be seen; 1 if neither min nor max is stated, else 0."`
+	Max      *int   `json:"max,omitempty" min:"0" doc:"The most that may be seen; 0: none."`
+}

@@ -54,6 +54,7 @@ func Catalog() scenario.Catalog {
 			info[v1alpha1.PauseAPIServer]("pauseAPIServer", "name: api-frozen\npauseAPIServer: {}\n"),
 			info[v1alpha1.KillAPIServer]("killAPIServer", "name: api-gone\nkillAPIServer: {}\n"),
 			info[v1alpha1.SlowEtcd]("slowEtcd", "name: slow\nslowEtcd: {}\n"),
+			info[v1alpha1.API]("api", "name: busy\napi: {match: {verb: patch}, respond: {status: 429}}\n"),
 		},
 		Assertions: []registry.Info{
 			info[v1alpha1.Ownership]("ownership", "ownership: {object: Deployment/backend, field: .spec.replicas, managers: [hpa]}\n"),
@@ -64,6 +65,7 @@ func Catalog() scenario.Catalog {
 			info[v1alpha1.ObjectMatch]("object", "object: {object: ConfigMap/extra, absent: true}\n"),
 			info[v1alpha1.Events]("events", "events: {reason: BackOff, max: 0}\n"),
 			info[v1alpha1.Firings]("firings", "firings: {fault: crashing, min: 3}\n"),
+			info[v1alpha1.Requests]("requests", "requests: {verb: patch, max: 0}\n"),
 		},
 		Providers: []registry.Info{
 			info[v1alpha1.EmbeddedCluster]("embedded", "cluster: {provider: embedded}\n"),
