@@ -50,7 +50,7 @@ func ask(ctx context.Context, s *hookServer, path string) (*admissionv1.Admissio
 	if err != nil {
 		return nil, err
 	}
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }()
 	var answer admissionv1.AdmissionReview
 	err = json.NewDecoder(response.Body).Decode(&answer)
 	return answer.Response, err
