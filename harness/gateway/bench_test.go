@@ -88,7 +88,7 @@ func load(b *testing.B, client *http.Client, host string) measured {
 	defer watching.Wait()
 	defer cancel()
 	for range watches {
-		req, err := http.NewRequestWithContext(ctx, "GET", host+"/apis/apps/v1/namespaces/ns/deployments?watch=true", nil)
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, host+"/apis/apps/v1/namespaces/ns/deployments?watch=true", nil)
 		if err != nil {
 			b.Fatal(err)
 		}

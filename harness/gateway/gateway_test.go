@@ -426,7 +426,7 @@ func TestSilentWatch(t *testing.T) {
 		remove := s.Intercept(always(&wire.Action{Response: &wire.Response{Break: wire.Stall, Events: 1, Done: func() { close(fired) }}}))
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
-		req, err := http.NewRequestWithContext(ctx, "GET", s.RESTConfig().Host+"/api/v1/pods?watch=1", nil)
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.RESTConfig().Host+"/api/v1/pods?watch=1", nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -41,6 +41,7 @@ func Catalog() scenario.Catalog {
 			info[v1alpha1.EvictPod]("evictPod", "name: evicted\nevictPod: {workload: StatefulSet/db}\n"),
 			info[v1alpha1.CrashContainer]("crashContainer", "name: crashed\ncrashContainer: {workload: StatefulSet/db}\n"),
 			info[v1alpha1.UnpullableImage]("unpullableImage", "name: no-image\nunpullableImage: {workload: StatefulSet/db}\n"),
+			info[v1alpha1.API]("api", "name: api-busy\napi: {respond: {status: 429}}\n"),
 			info[v1alpha1.RevokeAccess]("revokeAccess", "name: refused\nrevokeAccess: {verbs: [patch]}\n"),
 			info[v1alpha1.StickFinalizer]("stickFinalizer", "name: stuck\nstickFinalizer: {object: ConfigMap/extra}\n"),
 			info[v1alpha1.TerminateNamespace]("terminateNamespace", "name: going\nterminateNamespace: {}\n"),
