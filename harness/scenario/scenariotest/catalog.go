@@ -46,6 +46,7 @@ func Catalog() scenario.Catalog {
 			info[v1alpha1.Quota]("quota", "name: full\nquota: {hard: {pods: 4}}\n"),
 			info[v1alpha1.BlockEvictions]("blockEvictions", "name: guarded\nblockEvictions: {workload: StatefulSet/db}\n"),
 			info[v1alpha1.PendingVolume]("pendingVolume", "name: no-volume\npendingVolume: {claim: data-db-0}\n"),
+			info[v1alpha1.API]("api", "name: api-busy\napi: {respond: {status: 429}}\n"),
 			info[v1alpha1.RevokeAccess]("revokeAccess", "name: refused\nrevokeAccess: {verbs: [patch]}\n"),
 			info[v1alpha1.StickFinalizer]("stickFinalizer", "name: stuck\nstickFinalizer: {object: ConfigMap/extra}\n"),
 			info[v1alpha1.TerminateNamespace]("terminateNamespace", "name: going\nterminateNamespace: {}\n"),
