@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -39,7 +40,7 @@ func performIn(t *testing.T, ctx context.Context, cfg Config, plans []plan.Plan)
 		t.Fatal(err)
 	}
 	cfg.OwnHelm = self
-	out, err := Run(ctx, cfg, plans)
+	out, err = Run(ctx, cfg, plans)
 	if err != nil {
 		t.Fatal(err)
 	}
