@@ -78,7 +78,9 @@ type fakePath struct{ interceptors []wire.Interceptor }
 
 func (p *fakePath) Intercept(i wire.Interceptor) func() {
 	p.interceptors = append(p.interceptors, i)
-	return func() { p.interceptors = slices.DeleteFunc(p.interceptors, func(wire.Interceptor) bool { return true }) }
+	return func() {
+		p.interceptors = slices.DeleteFunc(p.interceptors, func(wire.Interceptor) bool { return true })
+	}
 }
 
 // patch sends a write through the path and tells whether it reached the API server.

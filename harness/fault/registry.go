@@ -36,6 +36,7 @@ func Registry() registry.Registry[Code] {
 		evictPodEntry(),
 		crashContainerEntry(),
 		unpullableImageEntry(),
+		apiEntry(),
 		signalHelmEntry(),
 		cancelHelmEntry(),
 		rivalHelmEntry(),

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"rehearse.dev/rehearse/harness/wire"
@@ -29,6 +30,13 @@ func stall(ctx context.Context, removed <-chan struct{}) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
+}
+
+// changesAnswer reports whether an answer may get another content than the API server's.
+func (e *exchange) changesAnswer() bool {
+	return slices.ContainsFunc(e.acts, func(a act) bool {
+		return a.Response != nil && (a.Response.Edit != nil || e.seen.Verb == "watch")
+	})
 }
 
 // alter does to an answer what the action says. If it is not to be given, its error says so.

@@ -87,8 +87,10 @@ func (e *exchange) readBody(r *http.Request) {
 		rest = failing{err}
 	}
 	if err == nil && len(body) <= maxBody {
-		e.body, rest = body, http.NoBody
-		r.ContentLength = int64(len(body))
+		rest, r.ContentLength = http.NoBody, int64(len(body))
+		if e.body, err = plainBody(r, body); err != nil {
+			e.seen.BodyLost = err.Error()
+		}
 	} else {
 		e.seen.BodyLost = fmt.Sprintf("it is longer than %d bytes, or broke off", maxBody)
 	}

@@ -114,6 +114,9 @@ func transportTo(upstream *rest.Config) (http.RoundTripper, error) {
 func (g *Gateway) rewrite(r *httputil.ProxyRequest) {
 	r.SetURL(g.upstream)
 	r.Out.Header.Set("Accept-Encoding", "identity")
+	if e, ok := r.In.Context().Value(exchangeKey{}).(*exchange); ok && e.changesAnswer() {
+		askForJSON(r.Out.Header)
+	}
 }
 
 // RESTConfig returns a new client configuration that reaches the API server through the gateway.

@@ -100,7 +100,9 @@ func (s *stage) bare(t *testing.T, manager string) *release.CLI {
 	t.Helper()
 	cli, err := release.OpenCLI(release.Target{
 		Kubeconfig: "none", CacheDir: t.TempDir(), HomeDir: t.TempDir(), Namespace: s.namespace, Name: "shop", FieldManager: manager,
-	}, func(context.Context, *v1alpha1.Helm) (release.Command, error) { return release.Command{Path: "/nowhere", Major: 4}, nil })
+	}, func(context.Context, *v1alpha1.Helm) (release.Command, error) {
+		return release.Command{Path: "/nowhere", Major: 4}, nil
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

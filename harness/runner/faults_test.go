@@ -91,12 +91,13 @@ func phasesOf(t *testing.T, dir, name string) string {
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	const upgrade = "{name: v2, upgrade: {values: {tag: v2}}"
-	tests := map[string]struct {
+	type faultTest struct {
 		spec string
 		want string // verdicts on steps and faults
 		// phases are those of the fault f; not compared if empty.
 		phases string
-	}{
+	}
+	tests := map[string]faultTest{
 		"during": {
 			"  faults: [{name: f, deletePod: {workload: Deployment/app}}]\n  steps: [{name: v1, install: {}}, " + upgrade + ", during: [f]}]\n",
 			"v1 passed, v2 passed, fault f passed", "injected fired propagated recovered recoverySeen cleanedUp",
@@ -138,6 +139,20 @@ func TestFaults(t *testing.T) {
 			"  faults: [{name: f, evictPod: {workload: Deployment/app}}]\n  steps: [{name: v1, install: {}, expect: {status: failed}}, {name: break, inject: f}]\n  finally: [{name: mend, recover: f}]\n",
 			"v1 failed, break skipped, mend passed, fault f skipped", "cleanedUp",
 		},
+	}
+	const refuse = "{name: f, api: {match: {verb: patch, resource: deployments}, respond: {status: 503}}}"
+	tests["lies-in-wait"] = faultTest{
+		"  faults: [" + refuse + "]\n  steps: [{name: v1, install: {}}, " + upgrade + ", during: [f], expect: {error: unable to handle, status: failed}}]\n",
+		"v1 passed, v2 passed, fault f passed", "injected armed fired@v2 recovered recoverySeen cleanedUp",
+	}
+	// Nothing is wrong with the upgrade, but that was not to be shown.
+	tests["waits-in-vain"] = faultTest{
+		"  faults: [{name: f, api: {match: {resource: jobs}, break: reset}}]\n  steps: [{name: v1, install: {}}, " + upgrade + ", during: [f]}]\n",
+		"v1 passed, v2 passed, fault f inconclusive", "injected armed recovered recoverySeen cleanedUp",
+	}
+	tests["waits-in-vain-to-fail"] = faultTest{
+		"  faults: [{name: f, api: {match: {resource: jobs}, break: reset}}]\n  steps: [{name: v1, install: {}}, " + upgrade + ", during: [f], expect: {error: reset}}]\n",
+		"v1 passed, v2 inconclusive, fault f inconclusive", "",
 	}
 	specs := map[string]string{}
 	for name, test := range tests {

@@ -18,6 +18,8 @@ type step struct {
 	Recovery string
 	// Operation, Start and Expected come from the bundle.
 	Operation, Start string
+	// Requests says how many requests Helm sent; empty if none are known.
+	Requests string
 	// Expected is the error that the step returned and had to return.
 	Expected string
 }
@@ -35,8 +37,16 @@ func addOperations(steps []*step, b *evidence.Bundle) {
 	for _, s := range steps {
 		byName[s.V.Name] = s
 	}
+	sent := map[string]*traffic{}
 	for _, e := range b.Timeline {
 		s := byName[e.Step]
+		if s != nil && e.Request != nil {
+			if sent[e.Step] == nil {
+				sent[e.Step] = &traffic{}
+			}
+			sent[e.Step].add(e.Request)
+			s.Requests = sent[e.Step].String()
+		}
 		switch {
 		case s == nil:
 		case e.Started != nil:
@@ -45,6 +55,39 @@ func addOperations(steps []*step, b *evidence.Bundle) {
 			s.Expected = e.Finished.Error
 		}
 	}
+}
+
+// traffic counts requests.
+type traffic struct{ all, writes, forced, refused, unanswered int }
+
+func (t *traffic) add(q *evidence.Request) {
+	t.all++
+	if q.Writes() {
+		t.writes++
+	}
+	if q.Writes() && q.Force {
+		t.forced++
+	}
+	switch {
+	case q.Status == 0:
+		t.unanswered++
+	case q.Status >= 400 && q.Status != 404: // Helm asks for much that need not be there
+		t.refused++
+	}
+}
+
+// String leaves out what there was none of.
+func (t *traffic) String() string {
+	text := fmt.Sprintf("requests: %d, writes: %d", t.all, t.writes)
+	for _, part := range []struct {
+		n    int
+		what string
+	}{{t.forced, "forced"}, {t.refused, "refused"}, {t.unanswered, "unanswered"}} {
+		if part.n > 0 {
+			text += fmt.Sprintf(", %s: %d", part.what, part.n)
+		}
+	}
+	return text
 }
 
 // assertion is one verdict with an excerpt of its evidence.
@@ -106,10 +149,29 @@ func tell(e evidence.Event, b *evidence.Bundle) string {
 		return tellReadiness(e.Readiness)
 	case e.Fault != nil:
 		return tellFault(e.Fault)
+	case e.Request != nil:
+		return tellRequest(e.Request)
 	case e.Gap != nil:
 		return fmt.Sprintf("evidence of %s may be missing%s", e.Gap.Resource, because(e.Gap.Reason))
 	}
 	return ""
+}
+
+// tellRequest says what Helm asked and what it got.
+func tellRequest(q *evidence.Request) string {
+	text := "Helm: " + q.String()
+	for _, flag := range []struct {
+		on   bool
+		what string
+	}{{q.Force, ", forced"}, {q.DryRun, ", a dry run"}} {
+		if flag.on {
+			text += flag.what
+		}
+	}
+	if q.Status != 0 {
+		text += fmt.Sprintf(" → %d", q.Status)
+	}
+	return text + " in " + short(q.Took) + because(firstOf(q.Error, q.Message))
 }
 
 // tellFault says what became of a fault.

@@ -144,6 +144,10 @@ func (s *script) rollback() {
 	s.status(16250, "Deployment/frontend", "InProgress", "Current", "")
 	s.status(16260, "ConfigMap/extra", "Current", "Terminating", "")
 	s.status(16300, "ConfigMap/extra", "Terminating", "NotFound", "")
+	s.rec.Request(evidence.Request{
+		Number: 1, Verb: "patch", Group: "apps", Version: "v1", Resource: "deployments", Namespace: "shop", Name: "backend", Manager: "helm",
+		Force: true, PatchType: "apply-patch+yaml", Began: ms(10600), Took: ms(12), Status: 200, RequestBytes: 1200, ResponseBytes: 3400,
+	}, "back", []byte(`{"kind":"Deployment","spec":{"replicas":2}}`))
 	s.at = ms(16310)
 	s.rec.Record(evidence.Event{Gap: &evidence.Gap{Resource: "events", Reason: "the watch was closed and its resourceVersion is too old"}})
 }
