@@ -56,12 +56,12 @@ func (n *Note) done() error {
 }
 
 // Reach finds a cluster by its name, to undo a fault there; nil without an error if it is gone, and all in it.
-type Reach func(name string) (cluster.Cluster, error)
+type Reach func(ctx context.Context, name string) (cluster.Cluster, error)
 
 // Undo is how rehearse gc recovers what a killed run broke on a cluster that outlived it.
 func Undo(reach Reach) journal.Undo {
 	return journal.Undo{Kind: journalKind, Remove: func(ctx context.Context, r journal.Record) error {
-		c, err := reach(r.Data[dataCluster])
+		c, err := reach(ctx, r.Data[dataCluster])
 		if err != nil || c == nil {
 			return err
 		}

@@ -75,7 +75,7 @@ func interrupt(t *testing.T, c cluster.Interruptible, pids func() map[string]int
 	}
 	ctx := t.Context()
 	for _, part := range []struct {
-		name        string
+		name       string
 		spoil, end func(context.Context) error
 	}{
 		{"a paused API server", c.PauseAPIServer, c.ResumeAPIServer},
