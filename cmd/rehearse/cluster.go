@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"strconv"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -14,6 +15,8 @@ import (
 	"rehearse.dev/rehearse/harness/cluster"
 	"rehearse.dev/rehearse/harness/cluster/cachedir"
 	"rehearse.dev/rehearse/harness/cluster/embedded"
+	"rehearse.dev/rehearse/harness/cluster/kept"
+	"rehearse.dev/rehearse/harness/cluster/providers"
 )
 
 // defaultClusterName is the name of a kept cluster that is given none.
@@ -22,11 +25,11 @@ const defaultClusterName = "rehearse"
 func newClusterCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "cluster",
-		Short: "Keep an embedded cluster for a work day",
-		Long: `Cluster keeps embedded clusters in processes of their own, so that runs need not boot one each time
+		Short: "Keep a cluster for a work day",
+		Long: `Cluster keeps clusters with processes of their own, so that runs need not boot one each time
 (rehearse run --cluster NAME) and so that kubectl and helm can be tried on one.
 
-A kept cluster lasts until rehearse cluster down, or until the machine stops. Its data is in memory.`,
+A kept cluster lasts until rehearse cluster down, or until the machine stops.`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			return usageError(errors.New("cluster: say up, list, down or prepare (rehearse cluster --help)"))
@@ -43,6 +46,7 @@ func newClusterUpCmd() *cobra.Command {
 		Use:   "up",
 		Short: "Boot a cluster and keep it",
 		Example: `  rehearse cluster up
+  rehearse cluster up --provider kind --nodes 2
   eval "$(rehearse cluster up --name two --nodes 5)" && kubectl get nodes`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -54,7 +58,7 @@ func newClusterUpCmd() *cobra.Command {
 			if err != nil {
 				return harnessError(fmt.Errorf("cluster up: find this program: %w", err))
 			}
-			info, err := embedded.Spawn(cmd.Context(), append([]string{self, "cluster", "keep"}, flags.args()...), func(phase string) {
+			info, err := kept.Spawn(cmd.Context(), append([]string{self, "cluster", "keep"}, flags.args()...), func(phase string) {
 				fmt.Fprintln(cmd.ErrOrStderr(), phase)
 			})
 			if err != nil {
@@ -81,8 +85,11 @@ func newClusterKeepCmd() *cobra.Command {
 		Hidden: true,
 		Args:   cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			provider := embedded.New(embedded.WithKubeBinary(flags.kubeBin))
-			if err := provider.ServeKeeper(cmd.Context(), cluster.Spec{Name: flags.name, Nodes: flags.nodes}); err != nil {
+			keeper, err := providers.Keeper(flags.provider, providers.Options{KubeBinary: flags.kubeBin})
+			if err != nil {
+				return usageError(fmt.Errorf("--provider: %w", err))
+			}
+			if err := kept.Serve(cmd.Context(), keeper, cluster.Spec{Name: flags.name, Nodes: flags.nodes}); err != nil {
 				return harnessError(err)
 			}
 			return nil
@@ -94,36 +101,38 @@ func newClusterKeepCmd() *cobra.Command {
 
 // keepFlags are shared by up and keep, of which one passes them to the other.
 type keepFlags struct {
-	name    string
-	nodes   int
-	kubeBin string
+	name     string
+	provider string
+	nodes    int
+	kubeBin  string
 }
 
 func (f *keepFlags) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&f.name, "name", defaultClusterName, "name of the cluster")
-	flags.IntVar(&f.nodes, "nodes", 3, "number of simulated nodes")
+	flags.IntVar(&f.nodes, "nodes", 3, "number of nodes")
+	flags.StringVar(&f.provider, "provider", "embedded", "who makes it: "+strings.Join(providers.Registry().Names(), " or "))
 	flags.StringVar(&f.kubeBin, "kube-bin", "", "control-plane binary to use instead of building one (also "+embedded.EnvKubeBinary+")")
 }
 
 func (f *keepFlags) args() []string {
-	return []string{"--name=" + f.name, "--nodes=" + strconv.Itoa(f.nodes), "--kube-bin=" + f.kubeBin}
+	return []string{"--provider=" + f.provider, "--name=" + f.name, "--nodes=" + strconv.Itoa(f.nodes), "--kube-bin=" + f.kubeBin}
 }
 
 func newClusterListCmd() *cobra.Command {
 	var output string
 	cmd := &cobra.Command{
 		Use:   "list",
-		Short: "List embedded clusters, those of runs included",
+		Short: "List clusters, those of runs included",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			asJSON, err := wantsJSON(output)
 			if err != nil {
 				return usageError(err)
 			}
-			infos, listErr := embedded.New().List()
+			infos, listErr := kept.List("")
 			if asJSON {
-				err = printJSON(cmd.OutOrStdout(), append([]embedded.Info{}, infos...))
+				err = printJSON(cmd.OutOrStdout(), append([]kept.Info{}, infos...))
 			} else {
 				err = printClusters(cmd.OutOrStdout(), infos, time.Now())
 			}
@@ -138,16 +147,16 @@ func newClusterListCmd() *cobra.Command {
 	return cmd
 }
 
-func printClusters(w io.Writer, infos []embedded.Info, now time.Time) error {
+func printClusters(w io.Writer, infos []kept.Info, now time.Time) error {
 	if len(infos) == 0 {
 		_, err := fmt.Fprintln(w, "no clusters (rehearse cluster up makes one)")
 		return err
 	}
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "NAME\tSTATE\tKEPT\tAGE\tVERSION\tNODES\tPID\tKUBECONFIG")
+	fmt.Fprintln(table, "NAME\tSTATE\tKEPT\tPROVIDER\tAGE\tVERSION\tNODES\tPID\tKUBECONFIG")
 	for _, i := range infos {
-		fmt.Fprintf(table, "%s\t%s\t%t\t%s\t%s\t%d\t%d\t%s\n",
-			i.Name, i.State, i.Kept, now.Sub(i.Began).Round(time.Second), orDash(i.Version), i.Nodes, i.PID, orDash(i.Kubeconfig))
+		fmt.Fprintf(table, "%s\t%s\t%t\t%s\t%s\t%s\t%d\t%d\t%s\n",
+			i.Name, i.State, i.Kept, i.Provider, now.Sub(i.Began).Round(time.Second), orDash(i.Version), i.Nodes, i.PID, orDash(i.Kubeconfig))
 	}
 	if err := table.Flush(); err != nil {
 		return err
@@ -175,14 +184,13 @@ func newClusterDownCmd() *cobra.Command {
 		Long: `Down deletes kept clusters and all that belongs to them: those named, the only one there is, or with --all every one.
 It also removes what is left of one whose process was killed.`,
 		RunE: func(cmd *cobra.Command, names []string) error {
-			provider := embedded.New()
-			names, err := namesToEnd(provider, names, all)
+			names, err := namesToEnd(names, all)
 			if err != nil {
 				return err
 			}
 			var errs []error
 			for _, name := range names {
-				if err := provider.Down(cmd.Context(), name); err != nil {
+				if err := kept.Down(cmd.Context(), "", name, providers.Undo()); err != nil {
 					errs = append(errs, err)
 					continue
 				}
@@ -199,30 +207,30 @@ It also removes what is left of one whose process was killed.`,
 }
 
 // namesToEnd resolves what down was asked to end.
-func namesToEnd(provider *embedded.Provider, names []string, all bool) ([]string, error) {
+func namesToEnd(names []string, all bool) ([]string, error) {
 	if len(names) > 0 && all {
 		return nil, usageError(errors.New("cluster down: --all and names exclude each other"))
 	}
 	if len(names) > 0 {
 		return names, nil
 	}
-	infos, err := provider.List()
+	infos, err := kept.List("")
 	if err != nil {
 		return nil, harnessError(fmt.Errorf("cluster down: %w", err))
 	}
-	var kept []string
+	var found []string
 	for _, i := range infos {
-		if i.Kept && i.State != embedded.Foreign {
-			kept = append(kept, i.Name)
+		if i.Kept && i.State != kept.Foreign {
+			found = append(found, i.Name)
 		}
 	}
-	if len(kept) == 0 && !all {
+	if len(found) == 0 && !all {
 		return nil, usageError(errors.New("cluster down: there is no kept cluster"))
 	}
-	if len(kept) > 1 && !all {
-		return nil, usageError(fmt.Errorf("cluster down: there are several, %q; name one or say --all", kept))
+	if len(found) > 1 && !all {
+		return nil, usageError(fmt.Errorf("cluster down: there are several, %q; name one or say --all", found))
 	}
-	return kept, nil
+	return found, nil
 }
 
 func newClusterPrepareCmd() *cobra.Command {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -9,8 +10,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"rehearse.dev/rehearse/harness/cluster"
-	"rehearse.dev/rehearse/harness/cluster/embedded"
 	"rehearse.dev/rehearse/harness/cluster/journal"
+	"rehearse.dev/rehearse/harness/cluster/kept"
 	"rehearse.dev/rehearse/harness/cluster/kind/nodeimage"
 	"rehearse.dev/rehearse/harness/cluster/providers"
 	"rehearse.dev/rehearse/harness/fault"
@@ -65,9 +66,9 @@ func undoAll() []journal.Undo {
 }
 
 // reachKept finds a cluster that rehearse cluster up keeps.
-func reachKept(name string) (cluster.Cluster, error) {
-	c, err := embedded.Attach(name)
-	if errors.Is(err, embedded.ErrUnknown) {
+func reachKept(ctx context.Context, name string) (cluster.Cluster, error) {
+	c, _, err := providers.Attach(ctx, name)
+	if errors.Is(err, kept.ErrUnknown) {
 		return nil, nil
 	}
 	return c, err

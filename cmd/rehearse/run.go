@@ -18,8 +18,9 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"rehearse.dev/rehearse/harness/cluster/embedded"
+	"rehearse.dev/rehearse/harness/cluster"
 	"rehearse.dev/rehearse/harness/cluster/journal"
+	"rehearse.dev/rehearse/harness/cluster/kept"
 	"rehearse.dev/rehearse/harness/cluster/providers"
 	"rehearse.dev/rehearse/harness/progress"
 	"rehearse.dev/rehearse/harness/runner"
@@ -87,16 +88,17 @@ func (f *runFlags) run(ctx context.Context, stdout, stderr io.Writer, paths []st
 	if err != nil {
 		return usageError(err)
 	}
+	attached, err := f.attach(ctx)
+	if err != nil {
+		return err
+	}
 	plans, err := f.selection.plans(ctx, paths)
 	if err != nil {
 		return tellMistakes(stderr, err)
 	}
 	reporter := progress.New(stderr, os.Getenv)
 	defer reporter.Close()
-	cfg, err := f.config(reporter)
-	if errors.Is(err, embedded.ErrUnknown) {
-		return usageError(fmt.Errorf("--cluster: %w", err))
-	}
+	cfg, err := f.config(reporter, attached)
 	if err != nil {
 		return harnessError(err)
 	}
@@ -112,7 +114,7 @@ func (f *runFlags) run(ctx context.Context, stdout, stderr io.Writer, paths []st
 }
 
 // config joins what the run needs.
-func (f *runFlags) config(reporter progress.Reporter) (runner.Config, error) {
+func (f *runFlags) config(reporter progress.Reporter, attached cluster.Cluster) (runner.Config, error) {
 	id := cmp.Or(f.id, newRunID(time.Now()))
 	cfg := runner.Config{
 		ID:        id,
@@ -128,14 +130,30 @@ func (f *runFlags) config(reporter progress.Reporter) (runner.Config, error) {
 		Seed:      f.selection.seed,
 	}
 	var err error
-	if cfg.OwnHelm, err = os.Executable(); err != nil || f.cluster == "" {
+	if cfg.OwnHelm, err = os.Executable(); err != nil || attached == nil {
 		return cfg, err
 	}
-	if cfg.Journal, err = journal.Open(""); err != nil {
-		return cfg, err
-	}
-	cfg.Attached, err = embedded.Attach(f.cluster)
+	cfg.Attached = attached
+	cfg.Journal, err = journal.Open("")
 	return cfg, err
+}
+
+// attach joins the cluster that was named; nil if none was. Its provider is then that of all scenarios.
+func (f *runFlags) attach(ctx context.Context) (cluster.Cluster, error) {
+	if f.cluster == "" {
+		return nil, nil
+	}
+	c, info, err := providers.Attach(ctx, f.cluster)
+	switch {
+	case errors.Is(err, kept.ErrUnknown):
+		return nil, usageError(fmt.Errorf("--cluster: %w", err))
+	case err != nil:
+		return nil, harnessError(err)
+	case f.selection.provider != "" && f.selection.provider != info.Provider:
+		return nil, usageError(fmt.Errorf("--provider %s: cluster %s is one of provider %s", f.selection.provider, info.Name, info.Provider))
+	}
+	f.selection.provider = info.Provider
+	return c, nil
 }
 
 // linger tells how to reach what --keep left, and waits for Ctrl-C.

@@ -91,13 +91,17 @@ func (f *sweepFlags) do(ctx context.Context, stdout, stderr io.Writer, path stri
 	if err := f.run.check(); err != nil {
 		return usageError(err)
 	}
+	attached, err := f.run.attach(ctx)
+	if err != nil {
+		return err
+	}
 	s, err := f.sweep(ctx, path)
 	if err != nil {
 		return tellMistakes(stderr, err)
 	}
 	reporter := progress.New(stderr, os.Getenv)
 	defer reporter.Close()
-	cfg, err := f.run.config(reporter)
+	cfg, err := f.run.config(reporter, attached)
 	if err != nil {
 		return harnessError(err)
 	}

@@ -58,7 +58,7 @@ func (n *Note) done() error {
 }
 
 // Reach finds a cluster by its name, to undo a fault there; nil without an error if it is gone, and all in it.
-type Reach func(name string) (cluster.Cluster, error)
+type Reach func(ctx context.Context, name string) (cluster.Cluster, error)
 
 // undoBound is how long rehearse gc tries to undo one fault. A namespace that terminates takes most of a minute, if what
 // was in it is slow to go.
@@ -69,7 +69,7 @@ func Undo(reach Reach) journal.Undo {
 	return journal.Undo{Kind: journalKind, Remove: func(ctx context.Context, r journal.Record) error {
 		ctx, cancel := context.WithTimeoutCause(ctx, undoBound, fmt.Errorf("given up after %s", undoBound))
 		defer cancel()
-		c, err := reach(r.Data[dataCluster])
+		c, err := reach(ctx, r.Data[dataCluster])
 		if err != nil || c == nil {
 			return err
 		}

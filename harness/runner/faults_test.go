@@ -264,11 +264,11 @@ func TestUndoFault(t *testing.T) {
 	if len(all) != 1 || policies(t, client, "default") != 1 {
 		t.Fatalf("journal %+v, %d policies", all, policies(t, client, "default"))
 	}
-	gone := fault.Undo(func(string) (cluster.Cluster, error) { return nil, nil })
+	gone := fault.Undo(func(context.Context, string) (cluster.Cluster, error) { return nil, nil })
 	if err := gone.Remove(t.Context(), all[0]); err != nil {
 		t.Errorf("a cluster that is gone: %v", err)
 	}
-	undo := fault.Undo(func(name string) (cluster.Cluster, error) {
+	undo := fault.Undo(func(_ context.Context, name string) (cluster.Cluster, error) {
 		if name != c.Name() {
 			t.Errorf("asked for cluster %s", name)
 		}

@@ -140,7 +140,7 @@ func TestUndoStateFaults(t *testing.T) {
 					t.Errorf("the journal holds what only a Secret may, as %s", key)
 				}
 			}
-			undo := fault.Undo(func(string) (cluster.Cluster, error) { return c, nil })
+			undo := fault.Undo(func(context.Context, string) (cluster.Cluster, error) { return c, nil })
 			for range 2 {
 				if err := undo.Remove(t.Context(), all[0]); err != nil || !test.whole(t, client, ns, data) {
 					t.Errorf("it is not whole again: %v", err)

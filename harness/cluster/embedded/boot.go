@@ -17,6 +17,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"rehearse.dev/rehearse/harness/cluster"
+	"rehearse.dev/rehearse/harness/cluster/kept"
 	"rehearse.dev/rehearse/harness/lifeline"
 )
 
@@ -143,7 +144,7 @@ func (c *Cluster) populate(ctx context.Context, spec cluster.Spec, creds *creden
 		return err
 	}
 	return c.entry.Update(map[string]string{
-		dataState: string(Ready), dataVersion: c.version, dataKubeconfig: c.KubeconfigPath(),
+		kept.DataState: string(kept.Ready), kept.DataVersion: c.version, kept.DataKubeconfig: c.KubeconfigPath(),
 	})
 }
 

@@ -17,6 +17,7 @@ import (
 
 	"rehearse.dev/rehearse/harness/cluster"
 	"rehearse.dev/rehearse/harness/cluster/journal"
+	"rehearse.dev/rehearse/harness/cluster/kept"
 )
 
 // helperEnv makes the test binary play one of the helpers instead of running tests.
@@ -46,13 +47,13 @@ func help(args []string) error {
 	case "keep":
 		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 		defer stop()
-		return New(WithStateRoot(args[1])).ServeKeeper(ctx, cluster.Spec{Name: args[2], Nodes: 1})
+		return kept.Serve(ctx, New(WithStateRoot(args[1])), cluster.Spec{Name: args[2], Nodes: 1})
 	case "abandon":
 		j, err := journal.Open(args[1])
 		if err != nil {
 			return err
 		}
-		_, err = j.Begin(journal.KindCluster, args[2], map[string]string{journal.DataProvider: providerName, dataDir: args[3], dataNodes: "1"})
+		_, err = j.Begin(journal.KindCluster, args[2], map[string]string{journal.DataProvider: providerName, kept.DataDir: args[3], kept.DataNodes: "1"})
 		return errors.Join(err, os.Mkdir(args[3], 0o700))
 	case "dial":
 		conn, err := net.Dial("unix", args[1])

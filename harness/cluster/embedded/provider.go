@@ -16,6 +16,7 @@ import (
 
 	"rehearse.dev/rehearse/harness/cluster"
 	"rehearse.dev/rehearse/harness/cluster/journal"
+	"rehearse.dev/rehearse/harness/cluster/kept"
 )
 
 // providerName is the provider's name in scenario files.
@@ -112,7 +113,7 @@ func (p *Provider) begin(ctx context.Context, spec cluster.Spec, kube string, mo
 		return nil, err
 	}
 	data := map[string]string{
-		journal.DataProvider: providerName, dataDir: dir, dataState: string(Starting), dataNodes: strconv.Itoa(spec.Nodes),
+		journal.DataProvider: providerName, kept.DataDir: dir, kept.DataState: string(kept.Starting), kept.DataNodes: strconv.Itoa(spec.Nodes),
 	}
 	for _, m := range more {
 		maps.Copy(data, m)

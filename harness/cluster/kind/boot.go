@@ -13,6 +13,8 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/kind/pkg/apis/config/v1alpha4"
 	kindcluster "sigs.k8s.io/kind/pkg/cluster"
+
+	"rehearse.dev/rehearse/harness/cluster/kept"
 )
 
 // bootTimeout bounds the boot of a cluster, of which kind itself bounds only parts.
@@ -51,7 +53,7 @@ func (p *Provider) boot(ctx context.Context, c *Cluster, config *v1alpha4.Cluste
 	progress(fmt.Sprintf("Kubernetes %s with %d kind nodes is ready after %s",
 		c.version, len(config.Nodes), time.Since(began).Round(10*time.Millisecond)))
 	return c.entry.Update(map[string]string{
-		dataState: stateReady, dataVersion: c.version, dataKubeconfig: c.KubeconfigPath(),
+		kept.DataState: string(kept.Ready), kept.DataVersion: c.version, kept.DataKubeconfig: c.KubeconfigPath(),
 	})
 }
 

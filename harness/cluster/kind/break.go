@@ -62,7 +62,9 @@ func (c *Cluster) change(ctx context.Context, node string, ch change) error {
 	case state != ch.from:
 		return fail(fmt.Errorf("it is %s, and must be %s", state, ch.from))
 	}
-	c.expect(node, ch.to != "exited")
+	if err := c.expect(node, ch.to != "exited"); err != nil {
+		return fail(err)
+	}
 	if err := c.tryUntilFrozen(ctx, ch.verb, node); err != nil {
 		return fail(err)
 	}

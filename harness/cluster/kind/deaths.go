@@ -3,7 +3,11 @@ package kind
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"sync"
 
 	"rehearse.dev/rehearse/harness/cluster"
@@ -18,13 +22,15 @@ type deaths struct {
 	cause error
 	once  sync.Once
 
-	mu sync.Mutex
-	// broken are the nodes that were killed on purpose.
-	broken map[string]bool
+	// dir holds a file for each node that was killed on purpose, be it by another process.
+	dir string
 
 	stop    context.CancelFunc
 	watcher sync.WaitGroup
 }
+
+// killedSuffix ends the name of a node's file.
+const killedSuffix = ".killed"
 
 // Died is closed when a node ends that nobody asked to end. Cause then says which.
 func (c *Cluster) Died() <-chan struct{} { return c.died }
@@ -39,17 +45,21 @@ func (c *Cluster) Cause() error {
 	}
 }
 
-// expect notes whether a node is to run from now on: its end is then no surprise.
-func (d *deaths) expect(node string, running bool) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.broken[node] = !running
+// expect notes whether a node is to run from now on: its end is then no surprise, in whichever process that is seen.
+func (d *deaths) expect(node string, running bool) error {
+	path := filepath.Join(d.dir, node+killedSuffix)
+	if !running {
+		return os.WriteFile(path, nil, 0o600)
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }
 
 func (d *deaths) expected(node string) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.broken[node]
+	_, err := os.Stat(filepath.Join(d.dir, node+killedSuffix))
+	return err == nil
 }
 
 // watch reads the engine's events until the cluster is deleted. If this process is killed, the command that prints them

@@ -21,6 +21,7 @@ import (
 
 	"rehearse.dev/rehearse/harness/cluster"
 	"rehearse.dev/rehearse/harness/cluster/journal"
+	"rehearse.dev/rehearse/harness/cluster/kept"
 )
 
 // maxNodes bounds how many nodes a cluster may have: each is a container with a kubelet.
@@ -98,7 +99,7 @@ func (p *Provider) Create(ctx context.Context, spec cluster.Spec) (cluster.Clust
 	return c, nil
 }
 
-func (p *Provider) create(ctx context.Context, spec cluster.Spec) (*Cluster, error) {
+func (p *Provider) create(ctx context.Context, spec cluster.Spec, more ...map[string]string) (*Cluster, error) {
 	if spec.Name == "" {
 		spec.Name = "rehearse-" + randomHex(4)
 	}
@@ -117,7 +118,10 @@ func (p *Provider) create(ctx context.Context, spec cluster.Spec) (*Cluster, err
 	if err != nil {
 		return fail(err)
 	}
-	c, err := p.begin(ctx, e, config)
+	if own {
+		more = append(more, map[string]string{dataOwnImage: "true"})
+	}
+	c, err := p.begin(ctx, e, config, more)
 	if err != nil {
 		return fail(err)
 	}
@@ -174,7 +178,7 @@ func (p *Provider) plan(ctx context.Context, e engine, info engineInfo, spec clu
 }
 
 // begin notes in the journal what is about to be made. What a killed process left of a cluster of that name is removed.
-func (p *Provider) begin(ctx context.Context, e engine, config *v1alpha4.Cluster) (*Cluster, error) {
+func (p *Provider) begin(ctx context.Context, e engine, config *v1alpha4.Cluster, more []map[string]string) (*Cluster, error) {
 	root, err := p.root()
 	if err != nil {
 		return nil, err
@@ -186,10 +190,12 @@ func (p *Provider) begin(ctx context.Context, e engine, config *v1alpha4.Cluster
 	dir := filepath.Join(root, "kind", journal.DirPrefix+randomHex(6))
 	net := network{engine: e, name: chooseNetwork(e), cluster: config.Name, stateRoot: root}
 	data := map[string]string{
-		journal.DataProvider: ProviderName, dataDir: dir, dataState: stateStarting, dataNodes: strconv.Itoa(len(config.Nodes)),
+		journal.DataProvider: ProviderName, kept.DataDir: dir, kept.DataState: string(kept.Starting), kept.DataNodes: strconv.Itoa(len(config.Nodes)),
 		dataEngine: e.binary, dataStateRoot: root, dataNetwork: net.name,
 	}
-	maps.Copy(data, endpoint())
+	for _, m := range append(more, endpoint()) {
+		maps.Copy(data, m)
+	}
 	if err := makeWay(ctx, j, e, config.Name); err != nil {
 		return nil, err
 	}
@@ -200,7 +206,7 @@ func (p *Provider) begin(ctx context.Context, e engine, config *v1alpha4.Cluster
 	return &Cluster{
 		name: config.Name, dir: dir, engine: e, entry: entry,
 		network: net,
-		deaths:  deaths{died: make(chan struct{}), broken: map[string]bool{}},
+		deaths:  deaths{died: make(chan struct{}), dir: dir},
 	}, nil
 }
 

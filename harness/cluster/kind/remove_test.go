@@ -9,6 +9,7 @@ import (
 
 	"rehearse.dev/rehearse/harness/cluster/internal/eventually"
 	"rehearse.dev/rehearse/harness/cluster/journal"
+	"rehearse.dev/rehearse/harness/cluster/kept"
 )
 
 // Nodes go in whatever state they are, with their anonymous volumes; nodes of others stay.
@@ -122,7 +123,7 @@ func TestUndoEndsOrphans(t *testing.T) {
 		t.Fatal(err)
 	}
 	record := journal.Record{Kind: journal.KindCluster, ID: name, Data: map[string]string{
-		journal.DataProvider: ProviderName, dataDir: dir, dataState: stateStarting, dataEngine: e.binary, dataStateRoot: root, dataNetwork: kindNetwork,
+		journal.DataProvider: ProviderName, kept.DataDir: dir, kept.DataState: string(kept.Starting), dataEngine: e.binary, dataStateRoot: root, dataNetwork: kindNetwork,
 	}}
 	eventually.Holds(t, "the node is made", func() bool { return len(remains(t, e, name)) > 0 })
 	if err := Undo(t.Context(), record); err != nil {

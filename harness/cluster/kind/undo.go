@@ -9,29 +9,21 @@ import (
 	"strings"
 
 	"rehearse.dev/rehearse/harness/cluster/journal"
+	"rehearse.dev/rehearse/harness/cluster/kept"
 )
 
 // ProviderName is the provider's name in scenario files, and in journal records.
 const ProviderName = "kind"
 
-// Keys of such a record's data.
+// Keys of such a record's data, beside those of package kept.
 const (
-	dataDir        = "dir"
-	dataState      = "state"
-	dataNodes      = "nodes"
-	dataVersion    = "version"
-	dataKubeconfig = "kubeconfig"
-	dataEngine     = "engine"
-	dataNetwork    = "network"
-	dataStateRoot  = "stateRoot"
+	dataEngine    = "engine"
+	dataNetwork   = "network"
+	dataStateRoot = "stateRoot"
+	// dataOwnImage is there if nodes run an image of ours.
+	dataOwnImage = "ownImage"
 	// dataEnv is followed by the name of a variable that says where the engine is.
 	dataEnv = "env."
-)
-
-// States of a cluster in the journal.
-const (
-	stateStarting = "starting"
-	stateReady    = "ready"
 )
 
 func isOurs(r journal.Record) bool {
@@ -55,7 +47,7 @@ func Undo(ctx context.Context, r journal.Record) error {
 	if err != nil {
 		return err
 	}
-	if found || r.Data[dataState] == stateStarting {
+	if found || r.Data[kept.DataState] == string(kept.Starting) {
 		err = e.removeSettled(ctx, r.ID)
 	} else {
 		err = e.removeNodes(ctx, r.ID)
@@ -66,7 +58,7 @@ func Undo(ctx context.Context, r journal.Record) error {
 	if err != nil {
 		return err
 	}
-	return journal.RemoveDir(r.Data[dataDir])
+	return journal.RemoveDir(r.Data[kept.DataDir])
 }
 
 // recordedEngine is the engine that a record names.

@@ -9,6 +9,7 @@ import (
 	"rehearse.dev/rehearse/harness/cluster"
 	"rehearse.dev/rehearse/harness/cluster/embedded"
 	"rehearse.dev/rehearse/harness/cluster/journal"
+	"rehearse.dev/rehearse/harness/cluster/kept"
 	"rehearse.dev/rehearse/harness/cluster/kind"
 	"rehearse.dev/rehearse/harness/registry"
 )
@@ -28,6 +29,8 @@ type Provider struct {
 	// KubeVersion is the Kubernetes version that its clusters of these settings are going to have, as far as it can be told
 	// before one is made, for example v1.36.3.
 	KubeVersion func(ctx context.Context, settings any) (string, error)
+	// AttachTo joins a cluster of its that another process keeps.
+	AttachTo func(ctx context.Context, info kept.Info) (cluster.Cluster, error)
 }
 
 // Registry lists the providers.
@@ -44,6 +47,9 @@ func Registry() registry.Registry[Provider] {
 				},
 				Undo:        embedded.Undo,
 				KubeVersion: func(context.Context, any) (string, error) { return embedded.KubeVersion() },
+				AttachTo: func(_ context.Context, info kept.Info) (cluster.Cluster, error) {
+					return embedded.New().AttachTo(info)
+				},
 			},
 		},
 		registry.Entry[Provider]{
@@ -55,6 +61,9 @@ func Registry() registry.Registry[Provider] {
 				New:         newKind,
 				Undo:        kind.Undo,
 				KubeVersion: kindVersion,
+				AttachTo: func(ctx context.Context, info kept.Info) (cluster.Cluster, error) {
+					return kind.New().AttachTo(ctx, info)
+				},
 			},
 		},
 	)
@@ -69,4 +78,35 @@ func Undo() journal.Undo {
 		}
 		return entry.Code.Undo(ctx, r)
 	}}
+}
+
+// Attach returns a cluster that rehearse cluster up keeps, and what is known of it, from the journal's default place.
+func Attach(ctx context.Context, name string) (cluster.Cluster, kept.Info, error) {
+	info, err := kept.Usable("", name)
+	if err != nil {
+		return nil, info, err
+	}
+	entry, err := Registry().Lookup(info.Provider)
+	if err != nil {
+		return nil, info, fmt.Errorf("attach to %s: %w", name, err)
+	}
+	c, err := entry.Code.AttachTo(ctx, info)
+	return c, info, err
+}
+
+// Keeper is a provider that can keep clusters.
+func Keeper(name string, o Options) (kept.Keeper, error) {
+	entry, err := Registry().Lookup(name)
+	if err != nil {
+		return nil, err
+	}
+	p, err := entry.Code.New(o, nil)
+	if err != nil {
+		return nil, err
+	}
+	keeper, ok := p.(kept.Keeper)
+	if !ok {
+		return nil, fmt.Errorf("%w: clusters of provider %s cannot be kept", cluster.ErrUnsupported, name)
+	}
+	return keeper, nil
 }

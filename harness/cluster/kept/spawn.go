@@ -1,4 +1,4 @@
-package embedded
+package kept
 
 import (
 	"context"
@@ -24,7 +24,7 @@ type keeperMessage struct {
 	Error string `json:"error,omitempty"`
 }
 
-// Spawn runs command, which must come to call ServeKeeper, as a process of its own that outlives this one, and waits
+// Spawn runs command, which must come to call Serve, as a process of its own that outlives this one, and waits
 // until its cluster is ready. If ctx ends first, the process is ended and has removed all when Spawn returns.
 func Spawn(ctx context.Context, command []string, progress func(string)) (Info, error) {
 	messages, theirs, err := os.Pipe()
@@ -85,14 +85,14 @@ func follow(messages io.Reader, progress func(string)) (Info, error) {
 	}
 }
 
-// ServeKeeper keeps a cluster until ctx ends, and reports to the process that spawned this one.
-func (p *Provider) ServeKeeper(ctx context.Context, spec cluster.Spec) error {
+// Serve has a keeper keep a cluster until ctx ends, and reports to the process that spawned this one.
+func Serve(ctx context.Context, k Keeper, spec cluster.Spec) error {
 	file := os.NewFile(keeperFD, "keeper")
 	encoder := json.NewEncoder(file)
 	// A reader that has gone away is no reason to give up the cluster.
 	send := func(m keeperMessage) { _ = encoder.Encode(m) }
 	spec.Progress = func(phase string) { send(keeperMessage{Phase: phase}) }
-	err := p.Keep(ctx, spec, func(info Info) {
+	err := k.Keep(ctx, spec, func(info Info) {
 		send(keeperMessage{Ready: &info})
 		_ = file.Close()
 	})

@@ -1,27 +1,25 @@
-package embedded
+// Package kept holds what all providers share of clusters that outlive the command that made them: the journal's record
+// of a cluster, the process that keeps it, and how it is found and taken down.
+package kept
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"rehearse.dev/rehearse/harness/cluster/journal"
 )
 
-// Keys of such a record's data.
+// Keys of a cluster's record in the journal, beside journal.DataProvider.
 const (
-	dataDir        = "dir"
-	dataKept       = "kept"
-	dataState      = "state"
-	dataCause      = "cause"
-	dataVersion    = "version"
-	dataNodes      = "nodes"
-	dataKubeconfig = "kubeconfig"
-	// dataProcess is followed by a component's name.
-	dataProcess = "process."
+	DataDir        = "dir"
+	DataKept       = "kept"
+	DataState      = "state"
+	DataCause      = "cause"
+	DataVersion    = "version"
+	DataNodes      = "nodes"
+	DataKubeconfig = "kubeconfig"
 )
 
 // State is how far a cluster is.
@@ -44,6 +42,8 @@ const (
 // Info is what others may know of a cluster.
 type Info struct {
 	Name string `json:"name"`
+	// Provider made it.
+	Provider string `json:"provider"`
 	// State is how far it is.
 	State State `json:"state"`
 	// Kept tells whether it stays until rehearse cluster down; otherwise it belongs to a run.
@@ -63,16 +63,17 @@ type Info struct {
 	owner journal.Process
 }
 
-// List returns this machine's embedded clusters, oldest first: those kept and those of runs.
-func (p *Provider) List() ([]Info, error) {
-	j, err := journal.Open(p.stateRoot)
+// List returns this machine's clusters, oldest first: those kept and those of runs. An empty root stands for the
+// journal's default place.
+func List(root string) ([]Info, error) {
+	j, err := journal.Open(root)
 	if err != nil {
 		return nil, err
 	}
 	records, err := j.List()
 	var infos []Info
 	for _, r := range records {
-		if !isOurs(r) {
+		if r.Kind != journal.KindCluster {
 			continue
 		}
 		info, infoErr := toInfo(r)
@@ -85,12 +86,8 @@ func (p *Provider) List() ([]Info, error) {
 	return infos, err
 }
 
-func isOurs(r journal.Record) bool {
-	return r.Kind == journal.KindCluster && r.Data[journal.DataProvider] == providerName
-}
-
 func toInfo(r journal.Record) (Info, error) {
-	nodes, err := strconv.Atoi(r.Data[dataNodes])
+	nodes, err := strconv.Atoi(r.Data[DataNodes])
 	if err != nil {
 		return Info{}, fmt.Errorf("journal record of cluster %s: nodes: %w", r.ID, err)
 	}
@@ -99,8 +96,8 @@ func toInfo(r journal.Record) (Info, error) {
 		return Info{}, fmt.Errorf("journal record of cluster %s: %w", r.ID, err)
 	}
 	info := Info{
-		Name: r.ID, State: State(r.Data[dataState]), Kept: r.Data[dataKept] != "", Version: r.Data[dataVersion], Nodes: nodes,
-		PID: r.Owner.PID, Began: r.Began, Kubeconfig: r.Data[dataKubeconfig], Dir: r.Data[dataDir], Cause: r.Data[dataCause],
+		Name: r.ID, Provider: r.Data[journal.DataProvider], State: State(r.Data[DataState]), Kept: r.Data[DataKept] != "", Version: r.Data[DataVersion], Nodes: nodes,
+		PID: r.Owner.PID, Began: r.Began, Kubeconfig: r.Data[DataKubeconfig], Dir: r.Data[DataDir], Cause: r.Data[DataCause],
 		owner: r.Owner,
 	}
 	switch owner {
@@ -110,26 +107,4 @@ func toInfo(r journal.Record) (Info, error) {
 		info.State = Foreign
 	}
 	return info, nil
-}
-
-// Undo removes an embedded cluster that a killed process left.
-func Undo(ctx context.Context, r journal.Record) error {
-	if !isOurs(r) {
-		return fmt.Errorf("%s %s is not an embedded cluster", r.Kind, r.ID)
-	}
-	var errs []error
-	for key, text := range r.Data {
-		if !strings.HasPrefix(key, dataProcess) {
-			continue
-		}
-		component, err := journal.ParseProcess(text, r.Owner)
-		if err == nil {
-			err = component.End(ctx)
-		}
-		errs = append(errs, err)
-	}
-	if err := errors.Join(errs...); err != nil {
-		return err
-	}
-	return journal.RemoveDir(r.Data[dataDir])
 }
