@@ -129,7 +129,8 @@ func TestClientFaults(t *testing.T) {
 		},
 		"when a state is there": {
 			"signalHelm", &v1alpha1.SignalHelm{Signal: "KILL", HelmTrigger: v1alpha1.HelmTrigger{When: &v1alpha1.Await{Object: "Deployment/x"}}},
-			"true true true", "killed", []string{"SIGKILL when Deployment/x was as awaited"},
+			"true true true", "killed",
+			[]string{"SIGKILL when Deployment/x was as awaited"},
 		},
 		"when injected": {"signalHelm", &v1alpha1.SignalHelm{Signal: "KILL"}, "true true true", "killed", []string{"SIGKILL when it was injected"}},
 		"cancel": {
