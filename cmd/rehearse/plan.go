@@ -53,6 +53,9 @@ func printPlans(w io.Writer, plans []plan.Plan) error {
 		}
 		fmt.Fprintf(w, "%s  (%s)\n  %s\n", p.ID(), p.File, p.Scenario.Spec.Description)
 		fmt.Fprintf(w, "  needs a cluster: %s, %s, isolation %s\n", p.Needs.Provider, count(p.Needs.Nodes, "node", "nodes"), p.Needs.Isolation)
+		if reason := p.NotHere(); reason != "" {
+			fmt.Fprintf(w, "  is skipped on %s: %s\n", p.Needs.Provider, reason)
+		}
 		fmt.Fprintf(w, "  takes %s at most, clean-up included, once the cluster is up; seed %d\n\n", short(p.Longest.Duration), p.Seed)
 		if err := printTables(w, p); err != nil {
 			return harnessError(fmt.Errorf("writing the plan: %w", err))

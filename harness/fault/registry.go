@@ -25,6 +25,26 @@ type Code struct {
 	// Identity is set if it is about the identity that Helm acts under, so that Helm has to act under one of its own.
 	Identity bool
 	prepare  func(spec any) (breaker, error)
+	// controller names the controller that a fault of this spec stands on, as kube-controller-manager --controllers has
+	// it; empty if there is none. Nil: never.
+	controller func(spec any) string
+}
+
+// NotOn says, before there is a cluster, that a fault cannot be had on those that lack what it stands on; nil if nothing
+// speaks against it so far. lacks is the provider's.
+func NotOn(f v1alpha1.Fault, lacks func(controller string) error) error {
+	entry, err := Registry().Lookup(f.Do.Kind)
+	if err != nil || entry.Code.controller == nil || lacks == nil {
+		return err
+	}
+	name := entry.Code.controller(f.Do.Spec)
+	if name == "" {
+		return nil
+	}
+	if err := lacks(name); err != nil {
+		return fmt.Errorf("fault %s (%s): %w", f.Name, entry.Name, err)
+	}
+	return nil
 }
 
 // Registry is the one list of what can break.

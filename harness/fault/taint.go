@@ -21,8 +21,17 @@ func taintNodeEntry() registry.Entry[Code] {
 		Example:  "name: tainted\ntaintNode: {node: 1, key: maintenance, effect: NoSchedule}\n",
 		NewSpec:  func() any { return &v1alpha1.TaintNode{} },
 		Validate: validated(checkTaint),
-		Code:     wide(func(s *v1alpha1.TaintNode) breaker { return taint{s} }),
+		Code:     taintCode(),
 	}
+}
+
+func taintCode() Code {
+	c := wide(func(s *v1alpha1.TaintNode) breaker { return taint{s} })
+	c.controller = func(spec any) string {
+		s, _ := spec.(*v1alpha1.TaintNode)
+		return taint{s}.controller()
+	}
+	return c
 }
 
 // The keys of a taint in an Undo.
@@ -48,9 +57,17 @@ func checkTaint(s *v1alpha1.TaintNode) []registry.Problem {
 // taint is a taint on a node.
 type taint struct{ spec *v1alpha1.TaintNode }
 
+// controller is the one that evicts.
+func (t taint) controller() string {
+	if t.spec != nil && t.spec.Effect == string(corev1.TaintEffectNoExecute) {
+		return "taint-eviction-controller"
+	}
+	return ""
+}
+
 func (t taint) available(_ context.Context, s Site) error {
-	if incomplete, ok := s.Cluster.(cluster.Incomplete); ok && t.spec.Effect == string(corev1.TaintEffectNoExecute) {
-		return incomplete.Lacks("taint-eviction-controller")
+	if incomplete, ok := s.Cluster.(cluster.Incomplete); ok && t.controller() != "" {
+		return incomplete.Lacks(t.controller())
 	}
 	return nil
 }

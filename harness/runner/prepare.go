@@ -3,6 +3,7 @@ package runner
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"rehearse.dev/rehearse/harness/api/v1alpha1"
@@ -45,6 +46,9 @@ func Prepare(ctx context.Context, plans []plan.Plan, cacheDir string) ([]plan.Pl
 		}
 		p.ClusterScoped, p.Renders = each(p.ClusterScoped), each(p.Renders)
 		p.Needs.Isolation = isolation(p.Needs.Isolation, scoped)
+		if p, err = withoutFaults(p); err != nil {
+			return nil, err
+		}
 		out[i] = p
 	}
 	if len(mistakes) > 0 {
@@ -74,6 +78,23 @@ func names(refs []evidence.Ref) []string {
 func each(names []string) []string {
 	slices.Sort(names)
 	return slices.Compact(names)
+}
+
+// withoutFaults has a plan skipped whose faults its provider is known not to have.
+func withoutFaults(p plan.Plan) (plan.Plan, error) {
+	provider, err := providers.Registry().Lookup(p.Needs.Provider)
+	if err != nil || p.NotHere() != "" {
+		return p, err
+	}
+	for _, f := range p.Scenario.Spec.Faults {
+		if reason := fault.NotOn(f, provider.Code.Lacks); reason != nil {
+			notOn := map[string]string{p.Needs.Provider: reason.Error()}
+			maps.Copy(notOn, p.Scenario.Spec.Cluster.NotOn)
+			p.Scenario.Spec.Cluster.NotOn = notOn
+			return p, nil
+		}
+	}
+	return p, nil
 }
 
 // isolation decides what auto stands for.

@@ -11,8 +11,10 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"rehearse.dev/rehearse/harness/api/v1alpha1"
+	"rehearse.dev/rehearse/harness/cluster"
 	"rehearse.dev/rehearse/harness/plan"
 	"rehearse.dev/rehearse/harness/scenario"
+	"rehearse.dev/rehearse/harness/verdict"
 )
 
 // charts are more charts for the tests of Prepare.
@@ -130,6 +132,36 @@ func TestNamespaceOf(t *testing.T) {
 				}
 				seen[got] = name + " of run " + token
 			}
+		}
+	}
+}
+
+// TestFaultNotHere: a fault that a provider is known not to have makes the scenario a skip before any cluster boots.
+func TestFaultNotHere(t *testing.T) {
+	t.Parallel()
+	plans := prepare(t, map[string]string{
+		"evicts": "  release: {name: r, chart: tiny}\n  faults: [{name: f, taintNode: {node: 1, effect: NoExecute}}]\n  steps: [{name: v1, install: {}, during: [f]}]\n",
+		"taints": "  release: {name: r, chart: tiny}\n  faults: [{name: f, taintNode: {node: 1}}]\n  steps: [{name: v1, install: {}, during: [f]}]\n",
+		"stated": "  cluster: {notOn: {embedded: another reason}}\n  release: {name: r, chart: tiny}\n  faults: [{name: f, taintNode: {node: 1, effect: NoExecute}}]\n  steps: [{name: v1, install: {}, during: [f]}]\n",
+	}, nil)
+	want := map[string]string{
+		"evicts": "fault f (taintNode): not supported by this provider: an embedded cluster runs no taint-eviction-controller",
+		"stated": "another reason",
+	}
+	for _, p := range plans {
+		if name := p.Scenario.Metadata.Name; p.NotHere() != want[name] {
+			t.Errorf("%s: %q, want %q", name, p.NotHere(), want[name])
+		}
+	}
+	boot := provider(func(context.Context, cluster.Spec) (cluster.Cluster, error) { return nil, errNoCluster })
+	out, dir := performIn(t, t.Context(), Config{Providers: Always(boot), Parallel: 1}, plans[:1])
+	again, err := Rejudge(dir, Catalog(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for how, run := range map[string]verdict.Run{"first": out, "again": again} {
+		if v := run.Variants[0]; v.Status != verdict.Skipped || v.Reason != "not on embedded: "+want["evicts"] {
+			t.Errorf("judged %s: %s, %q", how, v.Status, v.Reason)
 		}
 	}
 }

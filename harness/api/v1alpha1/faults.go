@@ -48,7 +48,7 @@ type TaintNode struct {
 	NodeTarget `json:",inline"`
 	Key        string `json:"key,omitempty" default:"rehearse.dev/fault" doc:"The taint's key."`
 	Value      string `json:"value,omitempty" bare:"true" doc:"The taint's value."`
-	Effect     string `json:"effect,omitempty" enum:"NoSchedule,PreferNoSchedule,NoExecute" default:"NoSchedule" doc:"What it does to pods that do not tolerate it."`
+	Effect     string `json:"effect,omitempty" enum:"NoSchedule,PreferNoSchedule,NoExecute" default:"NoSchedule" doc:"What it does to pods that do not tolerate it. NoExecute is skipped on embedded clusters, where nothing evicts."`
 }
 
 // DeletePod deletes pods.

@@ -67,7 +67,10 @@ func (n nodes) CrashContainer(ctx context.Context, ref cluster.ContainerRef) err
 }
 
 // Lacks names the controllers that are left out here.
-func (nodes) Lacks(controller string) error {
+func (nodes) Lacks(controller string) error { return Lacks(controller) }
+
+// Lacks returns an error that wraps cluster.ErrUnsupported if embedded clusters run no controller of that name.
+func Lacks(controller string) error {
 	if slices.Contains(absentControllers, controller) {
 		return fmt.Errorf("%w: an embedded cluster runs no %s", cluster.ErrUnsupported, controller)
 	}

@@ -29,6 +29,8 @@ type Provider struct {
 	// KubeVersion is the Kubernetes version that its clusters of these settings are going to have, as far as it can be told
 	// before one is made, for example v1.36.3.
 	KubeVersion func(ctx context.Context, settings any) (string, error)
+	// Lacks says of which controllers there are none on any of its clusters; see cluster.Incomplete. Nil: they have all.
+	Lacks func(controller string) error
 	// AttachTo joins a cluster of its that another process keeps.
 	AttachTo func(ctx context.Context, info kept.Info) (cluster.Cluster, error)
 }
@@ -47,6 +49,7 @@ func Registry() registry.Registry[Provider] {
 				},
 				Undo:        embedded.Undo,
 				KubeVersion: func(context.Context, any) (string, error) { return embedded.KubeVersion() },
+				Lacks:       embedded.Lacks,
 				AttachTo: func(_ context.Context, info kept.Info) (cluster.Cluster, error) {
 					return embedded.New().AttachTo(info)
 				},
