@@ -30,6 +30,8 @@ var layers = []layer{
 	{path: "harness/verdict", pure: true},
 	{path: "harness/registry", pure: true},
 	{path: "harness/ref", pure: true},
+	{path: "harness/lifeline", pure: true},
+	{path: "harness/wire", pure: true},
 
 	// From a file to a plan, without a cluster.
 	{path: "harness/schema/fields", pure: true, may: []string{"harness/api"}},
@@ -39,12 +41,15 @@ var layers = []layer{
 	{path: "harness/plan", pure: true, may: []string{"harness/api", "harness/ref", "harness/scenario", "harness/schema/fields", "harness/strictyaml"}},
 
 	// What acts on a cluster and what watches it. None of these imports another one.
-	{path: "harness/cluster", may: []string{"harness/api", "harness/registry"}},
-	{path: "harness/release", may: []string{"harness/api", "harness/evidence"}},
+	{path: "harness/cluster", may: []string{"harness/api", "harness/lifeline", "harness/registry"}},
+	{path: "harness/release", may: []string{"harness/api", "harness/evidence", "harness/lifeline"}},
 	{path: "harness/readiness", may: []string{"harness/api", "harness/evidence", "harness/plan", "harness/ref"}},
 	{path: "harness/actor", may: []string{"harness/api", "harness/evidence", "harness/ref", "harness/registry"}},
-	{path: "harness/fault", may: []string{"harness/api", "harness/cluster", "harness/evidence", "harness/ref", "harness/registry"}},
+	{path: "harness/fault", may: []string{"harness/api", "harness/cluster", "harness/evidence", "harness/plan", "harness/ref", "harness/registry", "harness/wire"}},
+	{path: "harness/gateway", may: []string{"harness/evidence", "harness/wire"}},
 	{path: "harness/observe", may: []string{"harness/evidence", "harness/ref"}},
+
+	{path: "harness/helmcmd", may: []string{"harness/api", "harness/cluster", "harness/release"}},
 
 	// From evidence to verdicts and reports, without a cluster.
 	{path: "harness/ownership", pure: true, may: []string{"harness/evidence"}},

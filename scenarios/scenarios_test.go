@@ -4,20 +4,20 @@ package scenarios_test
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"rehearse.dev/rehearse/harness/api/v1alpha1"
+	"rehearse.dev/rehearse/harness/fault"
+	"rehearse.dev/rehearse/harness/runner"
 	"rehearse.dev/rehearse/harness/scenario"
-	"rehearse.dev/rehearse/harness/scenario/scenariotest"
 )
 
 // TestConventions holds the files to what the guide says of them.
 func TestConventions(t *testing.T) {
 	t.Parallel()
-	files, err := scenario.Load([]string{"."}, scenariotest.Catalog())
-	if err != nil {
-		t.Fatal(err)
-	}
+	files := load(t)
 	guide, err := os.ReadFile(filepath.Join("..", "harness", "docs", "scenarios.md"))
 	if err != nil {
 		t.Fatal(err)
@@ -28,6 +28,39 @@ func TestConventions(t *testing.T) {
 			check(t, f, string(guide))
 		})
 	}
+}
+
+func load(t *testing.T) []scenario.File {
+	t.Helper()
+	files, err := scenario.Load([]string{"."}, runner.Catalog())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+// TestFaultKinds: of every kind of fault there is a scenario that wants to see it take effect.
+func TestFaultKinds(t *testing.T) {
+	t.Parallel()
+	shown := map[string]bool{}
+	for _, f := range load(t) {
+		for _, spec := range f.Scenario.Spec.Faults {
+			shown[spec.Do.Kind] = shown[spec.Do.Kind] || wantsFirings(f.Scenario.Spec.Assert, spec.Name)
+		}
+	}
+	for _, kind := range fault.Registry().Names() {
+		if !shown[kind] {
+			t.Errorf("no scenario has a fault of kind %s and asserts its firings", kind)
+		}
+	}
+}
+
+// wantsFirings reports whether an assertion fails unless a fault takes effect.
+func wantsFirings(asserts []v1alpha1.Assertion, name string) bool {
+	return slices.ContainsFunc(asserts, func(a v1alpha1.Assertion) bool {
+		f, ok := a.Do.Spec.(*v1alpha1.Firings)
+		return ok && f.Fault == name && (f.Min == nil && f.Max == nil || f.Min != nil && *f.Min > 0)
+	})
 }
 
 func check(t *testing.T, f scenario.File, guide string) {

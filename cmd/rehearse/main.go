@@ -12,10 +12,14 @@ import (
 
 	"k8s.io/klog/v2"
 
+	"rehearse.dev/rehearse/harness/release"
 	"rehearse.dev/rehearse/harness/verdict"
 )
 
 func main() {
+	if code, asked := release.OwnHelm(os.Args[1:], os.Stdout, os.Stderr); asked {
+		os.Exit(code)
+	}
 	os.Exit(Main(os.Args[1:]))
 }
 

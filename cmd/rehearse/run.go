@@ -122,10 +122,10 @@ func (f *runFlags) config(reporter progress.Reporter) (runner.Config, error) {
 		Args:      os.Args[1:],
 		Seed:      f.selection.seed,
 	}
-	if f.cluster == "" {
-		return cfg, nil
-	}
 	var err error
+	if cfg.OwnHelm, err = os.Executable(); err != nil || f.cluster == "" {
+		return cfg, err
+	}
 	if cfg.Journal, err = journal.Open(""); err != nil {
 		return cfg, err
 	}

@@ -19,11 +19,13 @@ type selection struct {
 	label    string
 	seed     int64
 	provider string
+	driver   string
 }
 
 func (s *selection) add(flags *pflag.FlagSet) {
 	flags.StringVarP(&s.label, "label", "l", "", "only scenarios whose labels fit this selector, for example area=ownership,tier!=nightly")
 	flags.Int64Var(&s.seed, "seed", 0, "seed of everything random, instead of the scenarios' own")
+	flags.StringVar(&s.driver, "driver", "", "how Helm is run, instead of what the scenarios say: sdk or cli")
 	flags.StringVar(&s.provider, "provider", "", "who makes the clusters, instead of what the scenarios say: "+strings.Join(providers.Registry().Names(), " or "))
 }
 
@@ -38,6 +40,9 @@ func (s *selection) plans(ctx context.Context, paths []string) ([]plan.Plan, err
 			return nil, fmt.Errorf("--provider: %w", err)
 		}
 	}
+	if s.driver != "" && s.driver != "sdk" && s.driver != scenario.DriverCLI {
+		return nil, fmt.Errorf("--driver: %q is neither sdk nor cli", s.driver)
+	}
 	files, err := scenario.Load(paths, runner.Catalog())
 	if err != nil {
 		return nil, err
@@ -47,7 +52,7 @@ func (s *selection) plans(ctx context.Context, paths []string) ([]plan.Plan, err
 		if !selector.Matches(labels.Set(file.Scenario.Metadata.Labels)) {
 			continue
 		}
-		compiled, err := plan.Compile(file, plan.Options{Seed: s.seed, Provider: s.provider})
+		compiled, err := plan.Compile(file, plan.Options{Seed: s.seed, Provider: s.provider, Driver: s.driver})
 		if err != nil {
 			return nil, err
 		}

@@ -129,7 +129,20 @@ func helmVersion(bundle string, program map[string]string) (string, error) {
 			return "", fmt.Errorf("%s: %w", bundle, err)
 		}
 	}
-	return strings.TrimPrefix(about.Versions["helm"], "v"), nil
+	return bornUnder(about.Versions["helm"]), nil
+}
+
+// bornUnder is the last of the versions that worked on a release, and those that had it before: "4.3.1 after 3.19.0".
+func bornUnder(versions string) string {
+	all := strings.Split(versions, ", ")
+	for i := range all {
+		all[i] = strings.TrimPrefix(all[i], "v")
+	}
+	last := all[len(all)-1]
+	if len(all) == 1 {
+		return last
+	}
+	return last + " after " + strings.Join(all[:len(all)-1], " and ")
 }
 
 // last reads the verdicts on record.

@@ -2,6 +2,7 @@ package assert
 
 import (
 	"math"
+	"strings"
 
 	"rehearse.dev/rehearse/harness/api/v1alpha1"
 	"rehearse.dev/rehearse/harness/evidence"
@@ -36,7 +37,8 @@ func judgeFirings(v *View, spec *v1alpha1.Firings) Result {
 	seen := 0
 	for i := range v.Bundle.Timeline {
 		e := &v.Bundle.Timeline[i]
-		if e.Fault != nil && e.Fault.Name == spec.Fault && e.Fault.Phase == evidence.FaultFired && (spec.At == "" || e.Step == spec.At) {
+		if e.Fault != nil && e.Fault.Name == spec.Fault && e.Fault.Phase == evidence.FaultFired && (spec.At == "" || e.Step == spec.At) &&
+			strings.Contains(e.Fault.Detail, spec.Contains) {
 			seen++
 			r.rest(e.Seq)
 		}

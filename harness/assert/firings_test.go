@@ -25,6 +25,7 @@ func TestFirings(t *testing.T) {
 		{"too many", twice, v1alpha1.Firings{Max: n(1)}, false, verdict.Failed},
 		{"none", []string{"injected", "recovered", "recoverySeen"}, v1alpha1.Firings{}, false, verdict.Failed},
 		{"none, as it must", []string{"injected", "recovered", "recoverySeen"}, v1alpha1.Firings{Max: n(0)}, false, verdict.Passed},
+		{"that say another thing", twice, v1alpha1.Firings{Contains: "killed"}, false, verdict.Failed},
 		{"never injected", nil, v1alpha1.Firings{Max: n(0)}, false, verdict.Inconclusive},
 		{"too few, but more may be missing", twice, v1alpha1.Firings{Min: n(3)}, true, verdict.Inconclusive},
 		{"of a step that never was", twice, v1alpha1.Firings{At: "v9"}, false, verdict.Inconclusive},

@@ -31,6 +31,14 @@ func TestLedger(t *testing.T) {
 			name: "two deployed", edits: back(stored("superseded", "deployed", "deployed")), want: failed, spec: &v1alpha1.Ledger{},
 			says: []string{`expected at most one deployed revision, seen 2 since step "v2" and 3 since step "back"`},
 		},
+		{
+			name: "two deployed, as stated", edits: back(stored("superseded", "deployed", "deployed")), want: passed,
+			spec: &v1alpha1.Ledger{Statuses: map[int]string{2: "deployed", 3: "deployed"}},
+		},
+		{
+			name: "two deployed, one of them as stated", edits: back(stored("superseded", "deployed", "deployed")), want: failed,
+			spec: &v1alpha1.Ledger{Statuses: map[int]string{2: "deployed"}}, says: []string{"expected at most one deployed revision"},
+		},
 		{name: "none deployed is accepted", edits: back(stored("superseded", "superseded", "failed")), want: passed, spec: &v1alpha1.Ledger{}},
 		{
 			name: "none deployed", edits: back(stored("superseded", "superseded", "failed")), want: failed, spec: &v1alpha1.Ledger{Deployed: number(3)},

@@ -15,8 +15,13 @@ import (
 	kjson "k8s.io/apimachinery/pkg/util/json"
 )
 
-// ErrNoObject says that objects.jsonl has no object of the event asked for.
-var ErrNoObject = errors.New("no such object version in the bundle")
+// What a bundle may lack.
+var (
+	// ErrNoObject says that objects.jsonl has no object of the event asked for.
+	ErrNoObject = errors.New("no such object version in the bundle")
+	// ErrNoBody says that requests.jsonl has no body of the event asked for.
+	ErrNoBody = errors.New("no such request's body in the bundle")
+)
 
 // Bundle is the evidence of one variant, read back. It is safe for concurrent use as long as nobody changes its fields.
 type Bundle struct {
@@ -34,6 +39,10 @@ type Bundle struct {
 	indexOnce sync.Once
 	index     map[int64]span
 	indexErr  error
+
+	requestsOnce sync.Once
+	requests     map[int64]span
+	requestsErr  error
 }
 
 type span struct {
@@ -42,7 +51,8 @@ type span struct {
 }
 
 // Load reads the bundle in dir. A cut-off last line is left out and noted in Truncated; anything else that is
-// malformed is an error that names file and line. objects.jsonl is read when Object is first called.
+// malformed is an error that names file and line. objects.jsonl is read when Object is first called, requests.jsonl when
+// Body is.
 func Load(dir string) (*Bundle, error) {
 	b := &Bundle{Dir: dir}
 	data, err := os.ReadFile(filepath.Join(dir, VariantFile))
@@ -97,7 +107,7 @@ func (b *Bundle) Snapshot(step string) (Snapshot, bool) {
 
 // Object is the object of the event seq, which must have an ObjectVersion. The error is ErrNoObject if there is none.
 func (b *Bundle) Object(seq int64) (map[string]any, error) {
-	b.indexOnce.Do(func() { b.index, b.indexErr = b.indexObjects() })
+	b.indexOnce.Do(func() { b.index, b.indexErr = b.indexOf(ObjectsFile, "object") })
 	if b.indexErr != nil {
 		return nil, b.indexErr
 	}
@@ -105,29 +115,38 @@ func (b *Bundle) Object(seq int64) (map[string]any, error) {
 	if !ok {
 		return nil, fmt.Errorf("%w: seq %d", ErrNoObject, seq)
 	}
-	f, err := os.Open(filepath.Join(b.Dir, ObjectsFile))
-	if err != nil {
-		return nil, fmt.Errorf("read object %d: %w", seq, err)
-	}
-	defer func() { _ = f.Close() }()
-	raw := make([]byte, at.length)
-	if _, err := f.ReadAt(raw, at.offset); err != nil {
-		return nil, fmt.Errorf("read object %d: %w", seq, err)
-	}
 	var line struct {
 		Object map[string]any `json:"object"`
 	}
-	if err := kjson.Unmarshal(raw, &line); err != nil {
-		return nil, fmt.Errorf("read object %d of %s: %w", seq, f.Name(), err)
+	if err := b.readLine(ObjectsFile, at, &line); err != nil {
+		return nil, fmt.Errorf("read object %d: %w", seq, err)
 	}
 	return line.Object, nil
 }
 
-func (b *Bundle) indexObjects() (map[int64]span, error) {
+// readLine decodes a part of a file.
+func (b *Bundle) readLine(name string, at span, into any) error {
+	f, err := os.Open(filepath.Join(b.Dir, name))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }()
+	raw := make([]byte, at.length)
+	if _, err := f.ReadAt(raw, at.offset); err != nil {
+		return err
+	}
+	if err := kjson.Unmarshal(raw, into); err != nil {
+		return fmt.Errorf("%s: %w", f.Name(), err)
+	}
+	return nil
+}
+
+// indexOf says where in a file of lines {"seq":…,"payload":…} each of them is.
+func (b *Bundle) indexOf(name, payload string) (map[int64]span, error) {
 	index := map[int64]span{}
 	reader := &Bundle{Dir: b.Dir} // what is cut off here has no event either
-	err := reader.eachLine(ObjectsFile, func(offset int64, line []byte) error {
-		seq, err := seqOf(line)
+	err := reader.eachLine(name, func(offset int64, line []byte) error {
+		seq, err := seqOf(line, payload)
 		if err != nil {
 			return err
 		}
@@ -137,12 +156,12 @@ func (b *Bundle) indexObjects() (map[int64]span, error) {
 	return index, err
 }
 
-// seqOf reads the start of a line of objects.jsonl, which the Recorder always writes first.
-func seqOf(line []byte) (int64, error) {
+// seqOf reads the start of such a line, which the Recorder always writes first.
+func seqOf(line []byte, payload string) (int64, error) {
 	rest, ok := bytes.CutPrefix(line, []byte(`{"seq":`))
 	end := bytes.IndexByte(rest, ',')
 	if !ok || end < 0 || line[len(line)-1] != '}' {
-		return 0, errors.New(`line is not {"seq":…,"object":…}`)
+		return 0, fmt.Errorf(`line is not {"seq":…,%q:…}`, payload)
 	}
 	return strconv.ParseInt(string(rest[:end]), 10, 64)
 }

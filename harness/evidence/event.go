@@ -1,5 +1,5 @@
 // Package evidence is what a run leaves on disk and what verdicts are judged from: a timeline on one monotonic clock,
-// every object version seen, and a snapshot at the end of every step. It imports nothing of ours.
+// every object version seen, every request of Helm, and a snapshot at the end of every step. It imports nothing of ours.
 package evidence
 
 import (
@@ -25,6 +25,7 @@ type Event struct {
 	Write      *ActorWrite    `json:"write,omitempty"`
 	Readiness  *Readiness     `json:"readiness,omitempty"`
 	Fault      *Fault         `json:"fault,omitempty"`
+	Request    *Request       `json:"request,omitempty"`
 	Gap        *Gap           `json:"gap,omitempty"`
 }
 
@@ -135,6 +136,7 @@ const (
 	FaultInjected     FaultPhase = "injected"     // it begins to be brought about
 	FaultFired        FaultPhase = "fired"        // it took effect on its target, for the Firing-th time
 	FaultPropagated   FaultPhase = "propagated"   // it was seen to have taken effect
+	FaultArmed        FaultPhase = "armed"        // it lies in wait for what it is to take effect on
 	FaultRecovered    FaultPhase = "recovered"    // it was ended
 	FaultRecoverySeen FaultPhase = "recoverySeen" // it was seen to have ended
 	FaultCleanedUp    FaultPhase = "cleanedUp"    // nothing of it is left

@@ -197,6 +197,10 @@ func (r *Redactor) event(e Event) Event {
 		c := *e.Fault
 		c.Detail = r.Text(c.Detail)
 		e.Fault = &c
+	case e.Request != nil:
+		c := *e.Request
+		c.Message, c.Error, c.Path = r.Text(c.Message), r.Text(c.Error), r.Text(c.Path)
+		e.Request = &c
 	case e.Gap != nil:
 		c := *e.Gap
 		c.Reason = r.Text(c.Reason)

@@ -17,6 +17,7 @@ const (
 	VariantFile   = "variant.json"
 	TimelineFile  = "timeline.jsonl"
 	ObjectsFile   = "objects.jsonl"
+	RequestsFile  = "requests.jsonl"
 	SnapshotsFile = "snapshots.jsonl"
 )
 
@@ -35,6 +36,7 @@ type Recorder struct {
 	files     []string // written by WriteFile
 	timeline  *os.File
 	objects   *os.File
+	requests  *os.File
 	snapshots *os.File
 }
 
@@ -80,7 +82,7 @@ func Create(dir string, v Variant, opts ...Option) (*Recorder, error) {
 
 func (r *Recorder) open() error {
 	for name, file := range map[string]**os.File{
-		TimelineFile: &r.timeline, ObjectsFile: &r.objects, SnapshotsFile: &r.snapshots,
+		TimelineFile: &r.timeline, ObjectsFile: &r.objects, RequestsFile: &r.requests, SnapshotsFile: &r.snapshots,
 	} {
 		f, err := os.OpenFile(filepath.Join(r.dir, name), os.O_CREATE|os.O_EXCL|os.O_WRONLY|os.O_APPEND, 0o644)
 		if err != nil {
@@ -202,7 +204,7 @@ func (r *Recorder) Close() error {
 
 func (r *Recorder) closeFiles() error {
 	var errs []error
-	for _, f := range []*os.File{r.timeline, r.objects, r.snapshots} {
+	for _, f := range []*os.File{r.timeline, r.objects, r.requests, r.snapshots} {
 		if f != nil {
 			errs = append(errs, f.Close())
 		}
@@ -210,9 +212,11 @@ func (r *Recorder) closeFiles() error {
 	return errors.Join(errs...)
 }
 
-func (r *Recorder) append(e Event) int64 {
+func (r *Recorder) append(e Event) int64 { return r.appendIn(r.step, e) }
+
+func (r *Recorder) appendIn(step string, e Event) int64 {
 	r.seq++
-	e.Seq, e.At, e.Step = r.seq, r.clock(), r.step
+	e.Seq, e.At, e.Step = r.seq, r.clock(), step
 	line, err := json.Marshal(e)
 	if err != nil {
 		r.fail(fmt.Errorf("encode event %d: %w", e.Seq, err))

@@ -136,7 +136,8 @@ func (l *Life) Inject(ctx context.Context) error {
 	})
 }
 
-// WaitForPropagation returns once the fault is seen to have taken effect.
+// WaitForPropagation returns once the fault is seen to have taken effect, or to lie in wait if that is all it can do by
+// itself.
 func (l *Life) WaitForPropagation(ctx context.Context) error {
 	return l.do(WaitForPropagation, func(s *scene) error { return l.breaker.propagated(ctx, s) })
 }
@@ -208,12 +209,20 @@ func (l *Life) do(a Action, perform func(*scene) error) error {
 	case err != nil:
 		l.record(evidence.Fault{Phase: evidence.FaultFailed, Action: string(a), Detail: err.Error()})
 	case t.phase != "":
-		l.record(evidence.Fault{Phase: t.phase})
+		l.record(evidence.Fault{Phase: l.phase(t.phase)})
 	}
 	if err != nil {
 		return fmt.Errorf("fault %s: %s: %w", l.name, a, err)
 	}
 	return nil
+}
+
+// phase is what the evidence calls the end of a transition.
+func (l *Life) phase(p evidence.FaultPhase) evidence.FaultPhase {
+	if _, ok := l.breaker.(lurker); ok && p == evidence.FaultPropagated {
+		return evidence.FaultArmed
+	}
+	return p
 }
 
 // record completes an event of the fault's life.
@@ -234,7 +243,7 @@ func (l *Life) record(e evidence.Fault) {
 func (l *Life) scene() *scene {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return &scene{Site: l.site, Aim: l.aim, fired: func(target evidence.Ref, detail string) {
+	return &scene{Site: l.site, Aim: l.aim, name: l.name, fired: func(target evidence.Ref, detail string) {
 		l.record(evidence.Fault{Phase: evidence.FaultFired, Targets: []evidence.Ref{target}, Detail: detail})
 	}}
 }

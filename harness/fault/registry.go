@@ -11,6 +11,7 @@ import (
 	"rehearse.dev/rehearse/harness/cluster"
 	"rehearse.dev/rehearse/harness/evidence"
 	"rehearse.dev/rehearse/harness/registry"
+	"rehearse.dev/rehearse/harness/wire"
 )
 
 // userAgent names the harness as the writer, also in managedFields.
@@ -35,6 +36,9 @@ func Registry() registry.Registry[Code] {
 		evictPodEntry(),
 		crashContainerEntry(),
 		unpullableImageEntry(),
+		signalHelmEntry(),
+		cancelHelmEntry(),
+		rivalHelmEntry(),
 	)
 }
 
@@ -43,6 +47,12 @@ type Site struct {
 	Cluster   cluster.Cluster
 	Client    kubernetes.Interface
 	Namespace string
+	// Path is where Helm's requests pass; nil if they pass nowhere.
+	Path wire.Path
+	// Helm is Helm at work; nil where it is not run, as in rehearse gc.
+	Helm Helm
+	// Seed is the scenario's.
+	Seed int64
 }
 
 // NewSite is the site of a scenario whose home is namespace.
@@ -77,6 +87,8 @@ type Aim struct {
 type scene struct {
 	Site
 	Aim
+	// name is the fault's.
+	name string
 	// fired tells that the fault took effect on a target.
 	fired func(target evidence.Ref, detail string)
 }
@@ -101,6 +113,10 @@ type holder interface {
 	// hold acts until ctx ends.
 	hold(ctx context.Context, s *scene) error
 }
+
+// lurker is a breaker that lies in wait for something which may never come. It has done all that it can do by itself once
+// it is injected: whether it takes effect is judged at the end of its step.
+type lurker interface{ lurks() }
 
 // NewLife makes a fault of a scenario. note is where it is written down before it is injected; the zero Note does not.
 func NewLife(spec v1alpha1.Fault, site Site, sink Sink, note Note) (*Life, error) {

@@ -95,6 +95,8 @@ type Options struct {
 	Seed int64
 	// Provider replaces the scenario's; empty keeps it.
 	Provider string
+	// Driver replaces the scenario's way to run Helm; empty keeps it.
+	Driver string
 }
 
 // Compile makes the plans of a loaded scenario, one for each combination of the matrix: options in alphabetical order,
@@ -112,6 +114,7 @@ func Compile(file scenario.File, opts Options) ([]Plan, error) {
 }
 
 func compile(file scenario.File, cell map[string]string, opts Options) (Plan, error) {
+	file.Scenario.Spec.Release.Driver = cmp.Or(opts.Driver, file.Scenario.Spec.Release.Driver)
 	resolved, err := resolve(file.Scenario, cell)
 	if err != nil {
 		return Plan{}, err

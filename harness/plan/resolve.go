@@ -28,6 +28,9 @@ func resolve(s v1alpha1.Scenario, cell map[string]string) (v1alpha1.Scenario, er
 		}
 		f.Of(options).Set(value)
 	}
+	if base.Helm == nil {
+		base.Helm = s.Spec.Release.Helm
+	}
 	if err := fields.SetDefaults(options, nil); err != nil {
 		return s, err
 	}
@@ -35,24 +38,52 @@ func resolve(s v1alpha1.Scenario, cell map[string]string) (v1alpha1.Scenario, er
 	s.Spec.Matrix = nil
 	s.Spec.Steps = inherit(s.Spec.Steps, options)
 	s.Spec.Finally = inherit(s.Spec.Finally, options)
+	s.Spec.Faults = inheritRivals(s.Spec.Faults, options)
 	return s, nil
+}
+
+// inheritRivals is inherit for the operations of second Helms.
+func inheritRivals(faults []v1alpha1.Fault, options reflect.Value) []v1alpha1.Fault {
+	faults = slices.Clone(faults)
+	for i := range faults {
+		rival, ok := faults[i].Do.Spec.(*v1alpha1.RivalHelm)
+		if !ok {
+			continue
+		}
+		own := *rival
+		for _, operation := range rival.Operations() {
+			switch spec := inheritOne(operation, options).(type) {
+			case *v1alpha1.Upgrade:
+				own.Upgrade = spec
+			case *v1alpha1.Rollback:
+				own.Rollback = spec
+			case *v1alpha1.Uninstall:
+				own.Uninstall = spec
+			}
+		}
+		faults[i].Do.Spec = &own
+	}
+	return faults
 }
 
 // inherit returns the steps with what their operations leave open taken from the options.
 func inherit(steps []v1alpha1.Step, options reflect.Value) []v1alpha1.Step {
 	steps = slices.Clone(steps)
 	for i := range steps {
-		do := &steps[i].Do
-		spec := reflect.New(reflect.TypeOf(do.Spec).Elem())
-		spec.Elem().Set(reflect.ValueOf(do.Spec).Elem())
-		for own, option := range inherited(spec.Elem().Type(), do.Kind) {
-			if v := own.Of(spec.Elem()); v.IsZero() {
-				v.Set(option.Of(options))
-			}
-		}
-		do.Spec = spec.Interface()
+		steps[i].Do.Spec = inheritOne(steps[i].Do, options)
 	}
 	return steps
+}
+
+func inheritOne(do v1alpha1.Choice, options reflect.Value) any {
+	spec := reflect.New(reflect.TypeOf(do.Spec).Elem())
+	spec.Elem().Set(reflect.ValueOf(do.Spec).Elem())
+	for own, option := range inherited(spec.Elem().Type(), do.Kind) {
+		if v := own.Of(spec.Elem()); v.IsZero() {
+			v.Set(option.Of(options))
+		}
+	}
+	return spec.Interface()
 }
 
 // inherited pairs the fields of an operation's spec that are release options with those options: the same name and

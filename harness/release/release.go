@@ -1,9 +1,10 @@
-// Package release runs Helm's operations in-process and reads what Helm's storage holds afterwards. It is the only
+// Package release runs Helm's operations, in-process or as a child process, and reads what Helm's storage holds afterwards. It is the only
 // package that imports Helm.
 //
-// An operation is Helm's own action with the settings of the helm CLI: field manager, user agent, retries, wait
+// An operation of driver sdk is Helm's own action with the settings of the helm CLI: field manager, user agent, retries, wait
 // workers and history limit are the CLI's. Nothing is taken from the user's Helm or kubectl set-up: no HELM_*
-// variables, no repositories.yaml, no plugins, no kubeconfig. Three things do come from the machine: the HTTP proxy
+// variables, no repositories.yaml, no plugins, no kubeconfig. Driver cli runs a helm command with nothing of it either.
+// Three things do come from the machine: the HTTP proxy
 // variables, Docker's credentials for an oci:// chart (Helm's registry client cannot do without looking for them), and
 // the chart files themselves.
 package release
@@ -27,10 +28,29 @@ const DefaultFieldManager = "helm"
 // ErrPanic is wrapped by the error of an operation in which Helm panicked.
 var ErrPanic = errors.New("a panic in Helm")
 
+// Driver runs operations on one release. The error of an operation is its outcome.
+type Driver interface {
+	Install(ctx context.Context, spec v1alpha1.Install) error
+	Upgrade(ctx context.Context, spec v1alpha1.Upgrade) error
+	Rollback(ctx context.Context, spec v1alpha1.Rollback) error
+	Uninstall(ctx context.Context, spec v1alpha1.Uninstall) error
+	Test(ctx context.Context, spec v1alpha1.Test) error
+}
+
+var (
+	_ Driver = (*SDK)(nil)
+	_ Driver = (*CLI)(nil)
+)
+
 // Target is one release on one cluster.
 type Target struct {
 	// RESTConfig reaches the cluster. It is copied; its rate limits and user agent are replaced.
 	RESTConfig *rest.Config
+	// Kubeconfig is a file that reaches the cluster, for driver cli.
+	Kubeconfig string
+	// HomeDir is the home of the helm commands of driver cli, with their caches. It should belong to this release alone:
+	// discovery is cached there by host and port, and the kinds of a cluster change while scenarios share it.
+	HomeDir string
 	// Namespace holds the release; it must exist.
 	Namespace string
 	// Name is the release's name; empty means that of Release.
@@ -56,32 +76,35 @@ type SDK struct {
 	grace  time.Duration
 }
 
-// Open checks the target and returns its driver. Nothing is read from the cluster yet.
+// Open checks the target and returns its driver in-process. Nothing is read from the cluster yet.
 func Open(t Target) (*SDK, error) {
-	if t.Name == "" {
-		t.Name = t.Release.Name
+	t, err := t.complete()
+	switch {
+	case err != nil:
+		return nil, err
+	case t.RESTConfig == nil:
+		return nil, errors.New("release: no cluster to run Helm against: Target.RESTConfig is nil")
 	}
-	if t.FieldManager == "" {
-		t.FieldManager = t.Release.FieldManager
-	}
-	if t.FieldManager == "" {
-		t.FieldManager = DefaultFieldManager
-	}
+	charts := Charts{BaseDir: t.BaseDir, CacheDir: t.CacheDir}
+	return &SDK{target: t, charts: charts, gate: processGate, grace: defaultGrace}, nil
+}
+
+// complete fills in what the release says, and checks what no driver can do without.
+func (t Target) complete() (Target, error) {
+	t.Name = or(t.Name, t.Release.Name)
+	t.FieldManager = or(or(t.FieldManager, t.Release.FieldManager), DefaultFieldManager)
 	if t.Log == nil {
 		t.Log = slog.New(slog.DiscardHandler)
 	}
 	switch {
-	case t.RESTConfig == nil:
-		return nil, errors.New("release: no cluster to run Helm against: Target.RESTConfig is nil")
 	case t.Namespace == "":
-		return nil, errors.New("release: Target.Namespace is empty")
+		return t, errors.New("release: Target.Namespace is empty")
 	case t.Name == "":
-		return nil, errors.New("release: the release has no name")
+		return t, errors.New("release: the release has no name")
 	case t.CacheDir == "":
-		return nil, errors.New("release: Target.CacheDir is empty; Helm would use the user's own")
+		return t, errors.New("release: Target.CacheDir is empty; Helm would use the user's own")
 	}
-	charts := Charts{BaseDir: t.BaseDir, CacheDir: t.CacheDir}
-	return &SDK{target: t, charts: charts, gate: processGate, grace: defaultGrace}, nil
+	return t, nil
 }
 
 // run does one operation: it waits for the field manager, opens a session, and turns whatever comes back, a panic
@@ -89,23 +112,23 @@ func Open(t Target) (*SDK, error) {
 func (s *SDK) run(ctx context.Context, operation, manager string, do func(*session) error) error {
 	leave, err := s.gate.enter(ctx, or(manager, s.target.FieldManager))
 	if err != nil {
-		return s.failure(ctx, operation, err)
+		return s.target.failure(ctx, operation, err)
 	}
 	defer leave()
 	ses, err := newSession(ctx, s.target, s.grace)
 	if err != nil {
-		return s.failure(ctx, operation, err)
+		return s.target.failure(ctx, operation, err)
 	}
 	defer ses.close()
 	if err := recovered(func() error { return do(ses) }); err != nil {
-		return s.failure(ctx, operation, err)
+		return s.target.failure(ctx, operation, err)
 	}
 	return nil
 }
 
 // failure says which operation failed, and that it was cut short if it was.
-func (s *SDK) failure(ctx context.Context, operation string, err error) error {
-	what := fmt.Sprintf("%s of release %s/%s", operation, s.target.Namespace, s.target.Name)
+func (t Target) failure(ctx context.Context, operation string, err error) error {
+	what := fmt.Sprintf("%s of release %s/%s", operation, t.Namespace, t.Name)
 	cause := context.Cause(ctx)
 	switch {
 	case cause == nil:

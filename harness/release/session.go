@@ -19,7 +19,7 @@ import (
 )
 
 // defaultGrace is how long Helm may go on after its context has ended, to write down what became of the release.
-const defaultGrace = 5 * time.Second
+const defaultGrace = 15 * time.Second
 
 // statusWorkers is the helm CLI's number of goroutines that compute status in a wait.
 const statusWorkers = 8

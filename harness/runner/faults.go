@@ -45,6 +45,10 @@ func (r *run) raiseFaults(s *stage, tell progress.Scope) error {
 	if err != nil {
 		return err
 	}
+	site.Seed, site.Helm = s.plan.Seed, s.atWork
+	if s.gateway != nil {
+		site.Path = s.gateway
+	}
 	var note fault.Note
 	if s.arena.kept {
 		note = fault.Note{Journal: r.cfg.Journal, Cluster: s.arena.cluster.Name()}

@@ -141,6 +141,11 @@ func sources(p plan.Plan) []source {
 	}
 	add("steps", p.Steps)
 	add("finally", p.Finally)
+	for i, f := range p.Scenario.Spec.Faults {
+		if rival, ok := f.Do.Spec.(*v1alpha1.RivalHelm); ok && rival.Upgrade != nil {
+			all = append(all, source{item: fmt.Sprintf("faults[%d]", i), chart: rival.Upgrade.ChartSource})
+		}
+	}
 	return all
 }
 

@@ -16,6 +16,7 @@ import (
 	"rehearse.dev/rehearse/harness/cluster/journal"
 	"rehearse.dev/rehearse/harness/cluster/providers"
 	"rehearse.dev/rehearse/harness/evidence"
+	"rehearse.dev/rehearse/harness/gateway"
 	"rehearse.dev/rehearse/harness/plan"
 	"rehearse.dev/rehearse/harness/progress"
 	"rehearse.dev/rehearse/harness/verdict"
@@ -31,6 +32,8 @@ type Config struct {
 	Providers Providers
 	// Attached is a cluster that outlives the run, to be used instead of a shared one; nil boots one.
 	Attached cluster.Cluster
+	// OwnHelm is a program that acts as helm for driver cli, as release.OwnHelm says; if it is empty, helm is built.
+	OwnHelm string
 	// Journal notes what is made on an attached cluster before it is made.
 	Journal *journal.Journal
 	// Parallel is how many variants run at once; at least 1.
@@ -41,6 +44,9 @@ type Config struct {
 	Keep bool
 	// Linger is told what Keep left, unless that is nothing. It must not be nil with Keep.
 	Linger func(ctx context.Context, all []Kept)
+	// Straight lets Helm reach the API server without a gateway, so that it can be measured what that costs. Helm's requests
+	// are no evidence then, and faults of kind api are not available.
+	Straight bool
 	// Progress is told what happens.
 	Progress progress.Reporter
 	// Versions are those of the programs and libraries that take part.
@@ -76,7 +82,8 @@ type run struct {
 	token    string // tells its namespaces from those of other runs on the same cluster, whatever they are called
 	pool     *pool
 	redactor *evidence.Redactor
-	stop     atomic.Bool // set once FailFast forbids further variants
+	identity *gateway.Identity // of all gateways of the run, so that Helm's clients share what client-go caches by it
+	stop     atomic.Bool       // set once FailFast forbids further variants
 
 	mu        sync.Mutex
 	kept      []kept
@@ -96,6 +103,10 @@ func Run(ctx context.Context, cfg Config, plans []plan.Plan) (verdict.Run, error
 	if err := learn(redactor, plans); err != nil {
 		return out, err
 	}
+	identity, err := gateway.NewIdentity()
+	if err != nil {
+		return out, err
+	}
 	if err := os.MkdirAll(cfg.Dir, 0o755); err != nil {
 		return out, fmt.Errorf("making the run's folder: %w", err)
 	}
@@ -104,7 +115,7 @@ func Run(ctx context.Context, cfg Config, plans []plan.Plan) (verdict.Run, error
 	}
 	everyone := progress.For(cfg.Progress, "")
 	everyone.Started(len(plans))
-	r := &run{cfg: cfg, token: strings.ToLower(rand.Text()[:6]), redactor: redactor, pool: newPool(cfg.Providers, cfg.Attached, everyone.WaitingFor)}
+	r := &run{cfg: cfg, token: strings.ToLower(rand.Text()[:6]), redactor: redactor, identity: identity, pool: newPool(cfg.Providers, cfg.Attached, everyone.WaitingFor)}
 	out.Variants = r.variants(ctx, plans)
 	interrupted := ctx.Err() != nil
 	lingered := r.linger(ctx)

@@ -4,16 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
+	"os"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 
 	"rehearse.dev/rehearse/harness/actor"
 	"rehearse.dev/rehearse/harness/cluster/journal"
 	"rehearse.dev/rehearse/harness/evidence"
+	"rehearse.dev/rehearse/harness/gateway"
 	"rehearse.dev/rehearse/harness/observe"
 	"rehearse.dev/rehearse/harness/plan"
 	"rehearse.dev/rehearse/harness/readiness"
@@ -28,8 +30,11 @@ type stage struct {
 	redactor  *evidence.Redactor
 	scope     observe.Scope
 	client    kubernetes.Interface
-	helm      *release.SDK
+	commands  helmCommands
+	helm      release.Driver
 	observer  *release.Observer
+	gateway   *gateway.Gateway // what Helm passes; nil if it goes straight to the API server
+	atWork    *helmAtWork
 	troupe    *actor.Troupe
 	readiness *readiness.Controller
 	faults    *faults
@@ -42,7 +47,7 @@ type stage struct {
 // again what it had set up.
 func (r *run) setUp(ctx context.Context, j job, a *arena, rec *evidence.Recorder) (*stage, error) {
 	s := &stage{
-		plan: j.plan, arena: a, rec: rec, redactor: r.redactor,
+		plan: j.plan, arena: a, rec: rec, redactor: r.redactor, commands: j.commands,
 		scope: observe.Scope{Namespace: j.namespace, Release: j.plan.Scenario.Spec.Release.Name},
 	}
 	if a.kept {
@@ -55,8 +60,9 @@ func (r *run) setUp(ctx context.Context, j job, a *arena, rec *evidence.Recorder
 	ctx, s.end = context.WithCancelCause(ctx)
 	watchdog := time.AfterFunc(setUpBound, func() { s.end(errSetUp) })
 	defer watchdog.Stop()
+	openGateway := func(context.Context) error { return r.openGateway(s) }
 	raiseFaults := func(context.Context) error { return r.raiseFaults(s, j.tell) }
-	for _, step := range []func(context.Context) error{s.makeNamespace, s.watch, s.openHelm, s.startReadiness, s.hireActors, raiseFaults} {
+	for _, step := range []func(context.Context) error{s.makeNamespace, s.watch, openGateway, s.openHelm, s.startReadiness, s.hireActors, raiseFaults} {
 		if err := step(ctx); err != nil {
 			err = errors.Join(fmt.Errorf("%w: %w", ErrHarness, err), s.stop())
 			r.remove(context.WithoutCancel(ctx), s)
@@ -89,24 +95,22 @@ func (s *stage) watch(ctx context.Context) error {
 	return err
 }
 
-func (s *stage) openHelm(context.Context) error {
-	spec := s.plan.Scenario.Spec.Release
-	target := release.Target{
-		RESTConfig:   s.arena.cluster.RESTConfig(),
-		CacheDir:     s.arena.cluster.CacheDir(),
-		Namespace:    s.scope.Namespace,
-		Name:         spec.Name,
-		FieldManager: spec.FieldManager,
-		BaseDir:      s.plan.Dir,
-		Release:      spec,
-		Log:          slog.New(slog.DiscardHandler),
+// openGateway puts a gateway between Helm and the API server.
+func (r *run) openGateway(s *stage) error {
+	if r.cfg.Straight {
+		return nil
 	}
 	var err error
-	if s.helm, err = release.Open(target); err != nil {
-		return err
-	}
-	s.observer, err = release.NewObserver(target.RESTConfig, target.Namespace, target.Name)
+	s.gateway, err = gateway.Open(s.arena.cluster.RESTConfig(), r.identity, s.rec)
 	return err
+}
+
+// helmConfig is how Helm reaches the API server.
+func (s *stage) helmConfig() *rest.Config {
+	if s.gateway == nil {
+		return s.arena.cluster.RESTConfig()
+	}
+	return s.gateway.RESTConfig()
 }
 
 func (s *stage) startReadiness(ctx context.Context) error {
@@ -126,14 +130,18 @@ func (s *stage) hireActors(ctx context.Context) error {
 func (s *stage) stop() error {
 	defer s.end(nil)
 	s.stopActing()
-	if s.readiness == nil {
-		return nil
+	err := os.RemoveAll(s.helmHome())
+	if s.readiness != nil {
+		err = errors.Join(err, s.readiness.Close())
 	}
-	return s.readiness.Close()
+	return err
 }
 
 // stopActing ends what writes by itself and what is recorded. Pods go on to become ready as they should.
 func (s *stage) stopActing() {
+	if s.gateway != nil {
+		_ = s.gateway.Close() // the listener is gone at any rate
+	}
 	if s.troupe != nil {
 		s.troupe.Close()
 	}

@@ -127,8 +127,14 @@ func (s *stage) operate(ctx context.Context, step plan.Step) error {
 	if err := s.readiness.EnterStep(ctx, step.Name); err != nil {
 		return fmt.Errorf("%w: telling the cluster which pods are held back in this step: %w", ErrHarness, err)
 	}
+	run := ctx
 	ctx, cancel := context.WithTimeoutCause(ctx, step.Timeout.Duration, fmt.Errorf("the step's deadline of %s has passed", step.Timeout.Duration))
 	defer cancel()
+	if _, ok := helmOf(step.Spec); ok {
+		var end func()
+		ctx, end = s.atWork.begin(ctx, run)
+		defer end()
+	}
 	return entry.Code.run(ctx, s, step.Spec)
 }
 

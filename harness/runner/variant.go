@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"path/filepath"
 	"strings"
 	"time"
@@ -23,6 +22,7 @@ type job struct {
 	namespace string
 	dir       string // relative to the run's folder
 	tell      progress.Scope
+	commands  helmCommands
 }
 
 // newJob gives a plan the names that it has within the run.
@@ -110,6 +110,9 @@ func (r *run) rehearse(ctx context.Context, j job, hidden plan.Plan, dir string)
 	if err := evidence.WriteFile(dir, planFile, hidden); err != nil {
 		return err
 	}
+	if j.commands, err = r.findHelm(ctx, j.plan, j.tell); err != nil {
+		return cmp.Or(interruption(ctx), err)
+	}
 	a, err := timed(rec, j.tell, "cluster", func() (*arena, error) { return r.pool.acquire(ctx, j.plan.Needs) })
 	if err != nil {
 		return cmp.Or(interruption(ctx), fmt.Errorf("%w: %w", ErrHarness, err))
@@ -163,7 +166,7 @@ func (r *run) evidenceOf(j job) evidence.Variant {
 	v := evidence.Variant{
 		Scenario: p.Scenario.Metadata.Name, Variant: p.Variant, Description: p.Scenario.Spec.Description,
 		File: p.File, Seed: p.Seed, Matrix: p.Matrix, Release: p.Scenario.Spec.Release.Name, Namespace: j.namespace,
-		Started: time.Now(), Versions: maps.Clone(r.cfg.Versions), Lines: p.Lines,
+		Started: time.Now(), Versions: r.versionsOf(p), Lines: p.Lines,
 	}
 	for _, steps := range [][]plan.Step{p.Steps, p.Finally} {
 		for _, step := range steps {

@@ -65,6 +65,7 @@ func (v *validator) validate() {
 	v.breaking(spec)
 	v.matrix(spec.Matrix)
 	v.charts(spec)
+	v.driver(spec)
 	v.cluster(spec.Cluster)
 }
 

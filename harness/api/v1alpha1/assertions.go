@@ -44,7 +44,7 @@ type Before struct {
 // Ledger states what Helm's storage holds: by default at most one deployed revision, none pending, none missing.
 type Ledger struct {
 	At           string         `json:"at,omitempty" format:"step" doc:"Judged at the end of this step; the last one if empty."`
-	Deployed     *int           `json:"deployed,omitempty" min:"0" doc:"The revision that is deployed; 0: none is."`
+	Deployed     *int           `json:"deployed,omitempty" min:"0" doc:"The revision that is deployed; 0: none is. If empty, at most one may be, unless statuses says so of each."`
 	Statuses     map[int]string `json:"statuses,omitempty" doc:"The status of revisions by number."`
 	ApplyMethod  string         `json:"applyMethod,omitempty" enum:"ssa,csa,unchanged" doc:"The newest revision's apply method; unchanged: the same as the first one's."`
 	AllowPending bool           `json:"allowPending,omitempty" doc:"A pending-* status is accepted."`
@@ -88,8 +88,9 @@ type Events struct {
 
 // Firings states how often a fault took effect.
 type Firings struct {
-	At    string `json:"at,omitempty" format:"step" doc:"Only firings during this step; those of the whole run if empty."`
-	Fault string `json:"fault" required:"true" format:"fault" doc:"The fault's name."`
-	Min   *int   `json:"min,omitempty" min:"0" doc:"The fewest that must be seen; 1 if neither min nor max is stated, else 0."`
-	Max   *int   `json:"max,omitempty" min:"0" doc:"The most that may be seen; 0: none."`
+	At       string `json:"at,omitempty" format:"step" doc:"Only firings during this step; those of the whole run if empty."`
+	Fault    string `json:"fault" required:"true" format:"fault" doc:"The fault's name."`
+	Contains string `json:"contains,omitempty" doc:"Only firings whose detail, as the timeline has it, contains this text."`
+	Min      *int   `json:"min,omitempty" min:"0" doc:"The fewest that must be seen; 1 if neither min nor max is stated, else 0."`
+	Max      *int   `json:"max,omitempty" min:"0" doc:"The most that may be seen; 0: none."`
 }

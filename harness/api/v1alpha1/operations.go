@@ -43,6 +43,7 @@ type Uninstall struct {
 // Test runs the release's test hooks, as helm test does.
 type Test struct {
 	Timeout *metav1.Duration `json:"timeout,omitempty" doc:"Helm's timeout of each test hook; that of the release's options if empty, cut to the step's deadline."`
+	Helm    *Helm            `json:"helm,omitempty" doc:"Which helm command runs it, with driver cli only; release.helm if empty."`
 }
 
 // Act sets an actor off, or stops one that repeats.

@@ -81,7 +81,8 @@ type Release struct {
 	Chart        string         `json:"chart" required:"true" doc:"A chart folder or archive (relative to the scenario file), an oci:// reference, or a chart name with repo."`
 	Version      string         `json:"version,omitempty" doc:"The chart version, for a repo or OCI reference."`
 	Repo         string         `json:"repo,omitempty" doc:"URL of the chart repository that holds chart."`
-	Driver       string         `json:"driver,omitempty" enum:"sdk" default:"sdk" doc:"How Helm is run: sdk calls it in-process."`
+	Driver       string         `json:"driver,omitempty" enum:"sdk,cli" default:"sdk" doc:"How Helm is run: sdk calls it in-process, cli runs the helm command as a child process. rehearse run --driver overrides it."`
+	Helm         *Helm          `json:"helm,omitempty" doc:"Which helm command driver cli runs, unless options or a step say otherwise; this program's own Helm if empty."`
 	FieldManager string         `json:"fieldManager,omitempty" default:"helm" maxLength:"128" doc:"The field manager Helm writes under."`
 	Values       map[string]any `json:"values,omitempty" doc:"Chart values of every install and upgrade, below the step's own."`
 	ValueFiles   []string       `json:"valueFiles,omitempty" doc:"Value files of every install and upgrade, relative to the scenario file."`
@@ -101,6 +102,13 @@ type Options struct {
 	CleanupOnFail  *bool            `json:"cleanupOnFail,omitempty" only:"upgrade,rollback" doc:"Delete objects that a failed upgrade or rollback created."`
 	MaxHistory     *int             `json:"maxHistory,omitempty" default:"10" min:"0" only:"upgrade,rollback" doc:"Revisions kept; 0 keeps all."`
 	FieldManager   string           `json:"fieldManager,omitempty" maxLength:"128" only:"install,upgrade,rollback" doc:"The field manager Helm writes under; release.fieldManager if empty."`
+	Helm           *Helm            `json:"helm,omitempty" doc:"Which helm command runs it, with driver cli only; release.helm if empty."`
+}
+
+// Helm names a helm command.
+type Helm struct {
+	Version string `json:"version,omitempty" shorthand:"true" maxLength:"40" doc:"A released version, of Helm 3 or 4, such as 4.2.0. It is built by the Go toolchain when it is first needed, and kept in the user's cache."`
+	Path    string `json:"path,omitempty" doc:"A helm binary, relative to the scenario file."`
 }
 
 // Timeouts are deadlines of the run.

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"rehearse.dev/rehearse/harness/cluster"
-	"rehearse.dev/rehearse/harness/cluster/internal/lifeline"
+	"rehearse.dev/rehearse/harness/lifeline"
 )
 
 // BenchmarkBoot boots, in turns, nothing but etcd and kube-apiserver until /readyz, and a whole cluster until three nodes
@@ -87,7 +87,7 @@ func bootBare(b *testing.B, path string) time.Duration {
 		}
 		c.processes = append(c.processes, p)
 	}
-	err = c.awaitStatus(b.Context(), "/readyz", func(code int) bool { return code == http.StatusOK })
+	err = awaitStatus(b.Context(), c.config, "/readyz", func(code int) bool { return code == http.StatusOK })
 	took := time.Since(began)
 	if err != nil {
 		b.Fatal(err)

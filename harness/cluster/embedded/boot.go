@@ -17,8 +17,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"rehearse.dev/rehearse/harness/cluster"
-	"rehearse.dev/rehearse/harness/cluster/internal/lifeline"
-	"rehearse.dev/rehearse/harness/cluster/journal"
+	"rehearse.dev/rehearse/harness/lifeline"
 )
 
 const (
@@ -65,22 +64,12 @@ func (c *Cluster) boot(ctx context.Context, spec cluster.Spec, freePort func() (
 	return nil
 }
 
-// start starts a component and notes its process, for the case that the lifeline does not end it.
+// start starts a component of a cluster that boots.
 func (c *Cluster) start(name string, args []string) error {
-	p, err := startProcess(c.kube, name, args, c.dir, c.line)
-	if err != nil {
-		return err
-	}
-	c.processes = append(c.processes, p)
-	running, err := journal.Lookup(p.cmd.Process.Pid)
-	if errors.Is(err, syscall.ESRCH) {
-		<-p.ended
-		return p.failure()
-	}
-	if err != nil {
-		return err
-	}
-	return c.entry.Update(map[string]string{dataProcess + name: running.Text()})
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, err := c.launch(name, args)
+	return err
 }
 
 // startAPIServer starts the API server and waits until it answers requests, with whatever status.
@@ -110,7 +99,7 @@ func (c *Cluster) startAPIServer(ctx context.Context, creds *credentials, freePo
 func (c *Cluster) awaitAnswer(ctx context.Context) error {
 	ctx, stop := c.failFast(ctx)
 	defer stop()
-	return c.awaitStatus(ctx, "/livez", anyStatus)
+	return awaitStatus(ctx, c.config, "/livez", anyStatus)
 }
 
 func isPortTaken(err error) bool {
@@ -142,7 +131,7 @@ func (c *Cluster) populate(ctx context.Context, spec cluster.Spec, creds *creden
 	watched, stop := c.failFast(ctx)
 	defer stop()
 	g, ctx := errgroup.WithContext(watched)
-	g.Go(func() error { return c.awaitStatus(ctx, "/readyz", isOK) })
+	g.Go(func() error { return awaitStatus(ctx, c.config, "/readyz", isOK) })
 	g.Go(func() error { return createStorageClass(ctx, clients.admin) })
 	g.Go(func() error { return c.joinNodes(ctx, spec.Nodes, clients) })
 	err = g.Wait()
@@ -177,8 +166,8 @@ func newClients(config *rest.Config) (clients, error) {
 }
 
 // awaitStatus asks the API server for path until it answers with a status that will do.
-func (c *Cluster) awaitStatus(ctx context.Context, path string, ok func(status int) bool) error {
-	client, err := rest.HTTPClientFor(c.config)
+func awaitStatus(ctx context.Context, config *rest.Config, path string, ok func(status int) bool) error {
+	client, err := rest.HTTPClientFor(config)
 	if err != nil {
 		return fmt.Errorf("make a client: %w", err)
 	}
@@ -186,7 +175,7 @@ func (c *Cluster) awaitStatus(ctx context.Context, path string, ok func(status i
 	ticker := time.NewTicker(pollInterval)
 	defer ticker.Stop()
 	for {
-		code, last := get(ctx, client, c.config.Host+path)
+		code, last := get(ctx, client, config.Host+path)
 		if last == nil && ok(code) {
 			return nil
 		}
@@ -196,7 +185,7 @@ func (c *Cluster) awaitStatus(ctx context.Context, path string, ok func(status i
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
-			return fmt.Errorf("wait for %s%s: %w (last answer: %w)", c.config.Host, path, context.Cause(ctx), last)
+			return fmt.Errorf("wait for %s%s: %w (last answer: %w)", config.Host, path, context.Cause(ctx), last)
 		}
 	}
 }

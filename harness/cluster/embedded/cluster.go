@@ -11,8 +11,8 @@ import (
 	"k8s.io/client-go/rest"
 
 	"rehearse.dev/rehearse/harness/cluster"
-	"rehearse.dev/rehearse/harness/cluster/internal/lifeline"
 	"rehearse.dev/rehearse/harness/cluster/journal"
+	"rehearse.dev/rehearse/harness/lifeline"
 )
 
 // Cluster is a running embedded cluster.
@@ -25,9 +25,11 @@ type Cluster struct {
 	entry   *journal.Entry
 
 	line         lifeline.Line
-	processes    []*process
 	stopKubelets context.CancelFunc
 	kubeletLog   *os.File
+
+	mu        sync.Mutex // guards the processes, and the journal's entry once the cluster has booted
+	processes []*process
 
 	// ending is closed when Delete begins: from then on components end because we want them to.
 	ending chan struct{}
@@ -60,6 +62,8 @@ func (c *Cluster) Version() string { return c.version }
 
 // PIDs returns the components' process numbers by name.
 func (c *Cluster) PIDs() map[string]int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	pids := map[string]int{}
 	for _, p := range c.processes {
 		pids[p.name] = p.cmd.Process.Pid
@@ -147,6 +151,8 @@ func (c *Cluster) stop(ctx context.Context) error {
 }
 
 func (c *Cluster) stopProcesses(ctx context.Context) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	var errs []error
 	for _, p := range c.processes {
 		errs = append(errs, p.kill())
@@ -166,21 +172,4 @@ func (c *Cluster) remove() error {
 		return err
 	}
 	return c.entry.Done()
-}
-
-// watch tells through Died when a component ends by itself.
-func (c *Cluster) watch() {
-	for _, p := range c.processes {
-		c.watchers.Go(func() {
-			<-p.ended
-			select {
-			case <-c.ending:
-			default:
-				c.dieOnce.Do(func() {
-					c.cause = p.failure()
-					close(c.died)
-				})
-			}
-		})
-	}
 }

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"syscall"
 
-	"rehearse.dev/rehearse/harness/cluster/internal/gobuild"
+	"rehearse.dev/rehearse/harness/cluster/gobuild"
 )
 
 // ErrNoSpace means that the file system of the clusters' data is full.

@@ -40,13 +40,19 @@ func (p *Provider) Keep(ctx context.Context, spec cluster.Spec, ready func(Info)
 		select {
 		case <-ctx.Done():
 		case <-c.Died():
-			err = c.entry.Update(map[string]string{dataState: string(Broken), dataCause: c.Cause().Error()})
+			err = c.noteBroken()
 			<-ctx.Done()
 		}
 	}
 	cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), deleteTimeout)
 	defer cancel()
 	return errors.Join(err, c.Delete(cleanup))
+}
+
+func (c *Cluster) noteBroken() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.entry.Update(map[string]string{dataState: string(Broken), dataCause: c.Cause().Error()})
 }
 
 // find returns the cluster of a name.

@@ -8,10 +8,10 @@ import (
 	"path/filepath"
 	"strings"
 
-	"rehearse.dev/rehearse/harness/cluster/internal/gobuild"
+	"rehearse.dev/rehearse/harness/cluster/gobuild"
 )
 
-//go:generate go run ../internal/gobuild/pack ../../../cmd/kube kube.txtar
+//go:generate go run ../gobuild/pack ../../../cmd/kube kube.txtar
 
 // kubeSources are the sources of the kube binary.
 //

@@ -12,7 +12,8 @@ import (
 	"strings"
 	"syscall"
 
-	"rehearse.dev/rehearse/harness/cluster/internal/lifeline"
+	"rehearse.dev/rehearse/harness/cluster/journal"
+	"rehearse.dev/rehearse/harness/lifeline"
 )
 
 // ComponentError says that a component ended although nobody asked it to.
@@ -38,7 +39,10 @@ var errEnded = errors.New("exit status 0")
 type process struct {
 	name string
 	log  string
+	args []string
 	cmd  *exec.Cmd
+	// running names the process.
+	running journal.Process
 	// ended is closed once it has ended; err, valid from then on, says how.
 	ended chan struct{}
 	err   error
@@ -64,7 +68,7 @@ func startProcess(kube, name string, args []string, dir string, line lifeline.Li
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start %s: %w (is %s a kube binary for this machine? unset %s to have one built)", name, err, kube, EnvKubeBinary)
 	}
-	p := &process{name: name, log: logPath, cmd: cmd, ended: make(chan struct{})}
+	p := &process{name: name, log: logPath, args: args, cmd: cmd, ended: make(chan struct{})}
 	go func() {
 		defer close(p.ended)
 		if p.err = cmd.Wait(); p.err == nil {

@@ -1,11 +1,15 @@
 package kind
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/util/wait"
 
 	"rehearse.dev/rehearse/harness/cluster"
 )
@@ -59,10 +63,31 @@ func (c *Cluster) change(ctx context.Context, node string, ch change) error {
 		return fail(fmt.Errorf("it is %s, and must be %s", state, ch.from))
 	}
 	c.expect(node, ch.to != "exited")
-	if _, err := c.engine.run(ctx, ch.verb, node); err != nil {
+	if err := c.tryUntilFrozen(ctx, ch.verb, node); err != nil {
 		return fail(err)
 	}
 	return nil
+}
+
+// How often a node is tried to be frozen that did not let itself be, and how long each try waits for the last one.
+const (
+	freezes      = 10
+	freezesEvery = 300 * time.Millisecond
+)
+
+// tryUntilFrozen has the engine do it. On a busy host with cgroup v1 the runtime gives up freezing a node whose processes
+// fork all the time ("unable to freeze"), and thaws it again; the next try is likely to do it.
+func (c *Cluster) tryUntilFrozen(ctx context.Context, verb, node string) error {
+	var last error
+	tries := wait.Backoff{Duration: freezesEvery, Factor: 1, Steps: freezes}
+	err := wait.ExponentialBackoffWithContext(ctx, tries, func(ctx context.Context) (bool, error) {
+		_, last = c.engine.run(ctx, verb, node)
+		if last != nil && !strings.Contains(last.Error(), "unable to freeze") {
+			return false, last
+		}
+		return last == nil, nil
+	})
+	return cmp.Or(last, err)
 }
 
 // CrashContainer ends a running container of a pod at once; the kubelet will restart it.

@@ -2,6 +2,9 @@ package kind
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -18,5 +21,33 @@ func TestEndedByItself(t *testing.T) {
 		if got := endedByItself(errors.New(text)); got != want {
 			t.Errorf("%s: %t, want %t", text, got, want)
 		}
+	}
+}
+
+// A node that does not let itself be frozen at once is tried again; any other failure is final.
+func TestFrozenAtLast(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		script string
+		tries  int
+		says   string
+	}{
+		"at the third try":     {`[ $(wc -l < "$0.tries") -ge 3 ] || { echo "OCI runtime pause failed: unable to freeze: unknown" >&2; exit 1; }`, 3, ""},
+		"never, as it is gone": {`echo "No such container" >&2; exit 1`, 1, "No such container"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			fakeEngine(t, dir, "docker", `echo "$@" >> "$0.tries"`+"\n"+test.script)
+			e := engine{binary: filepath.Join(dir, "docker")}
+			err := (&Cluster{engine: e}).tryUntilFrozen(t.Context(), "pause", "n1")
+			if (err != nil) != (test.says != "") || err != nil && !strings.Contains(err.Error(), test.says) {
+				t.Errorf("the error is %v, want %q", err, test.says)
+			}
+			tries, err := os.ReadFile(filepath.Join(dir, "docker.tries"))
+			if err != nil || strings.Count(string(tries), "pause n1\n") != test.tries {
+				t.Errorf("tried %q, %v; want %d tries", tries, err, test.tries)
+			}
+		})
 	}
 }

@@ -11,7 +11,7 @@ import (
 
 	"rehearse.dev/rehearse/harness/api/v1alpha1"
 	"rehearse.dev/rehearse/harness/cluster"
-	"rehearse.dev/rehearse/harness/cluster/internal/gobuild"
+	"rehearse.dev/rehearse/harness/cluster/gobuild"
 	"rehearse.dev/rehearse/harness/cluster/internal/workload"
 	"rehearse.dev/rehearse/harness/cluster/kind"
 )

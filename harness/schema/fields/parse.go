@@ -12,8 +12,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Parse makes a value of the field's type from text, as a default and a matrix state it. It checks what the tags say
-// about a value: enum, min and maxLength.
+// Parse makes a value of the field's type from text, as a default and a matrix state it; of a struct it fills
+// the shorthand. It checks what the tags say about a value: enum, min and maxLength.
 func (f Field) Parse(text string) (reflect.Value, error) {
 	t := Deref(f.Type)
 	value := reflect.New(t)
@@ -52,6 +52,12 @@ func (f Field) parseInto(v reflect.Value, text string) error {
 			return err
 		}
 		v.SetInt(n)
+	case v.Kind() == reflect.Struct:
+		short, ok := Shorthand(Of(v.Type()))
+		if !ok {
+			return fmt.Errorf("a value of type %s cannot be made from text", v.Type())
+		}
+		return short.parseInto(short.Of(v), text)
 	default:
 		return fmt.Errorf("a value of type %s cannot be made from text", v.Type())
 	}

@@ -13,11 +13,11 @@ import (
 	"runtime"
 	"strings"
 
-	"rehearse.dev/rehearse/harness/cluster/internal/gobuild"
+	"rehearse.dev/rehearse/harness/cluster/gobuild"
 	"rehearse.dev/rehearse/harness/cluster/internal/image"
 )
 
-//go:generate go run ../gobuild/pack ../../../../cmd/workload workload.txtar
+//go:generate go run ../../gobuild/pack ../../../../cmd/workload workload.txtar
 
 // sources are those of cmd/workload. They travel as text, as other programs that are built on demand do: one binary of
 // rehearse makes images for any processor.

@@ -10,15 +10,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
-	"time"
 
-	"rehearse.dev/rehearse/harness/cluster/internal/lifeline"
+	"rehearse.dev/rehearse/harness/lifeline"
 )
-
-// guarded runs its arguments in a process group that is killed when the lifeline closes: the programs of others know
-// nothing of lifelines, and have children.
-const guarded = `(cat <&3; kill -9 0) >/dev/null 2>&1 & exec "$@" 3<&-`
 
 // keptOutput is how much of what a command said its error shows.
 const keptOutput = 2 << 10
@@ -45,13 +39,9 @@ func (c command) run(ctx context.Context) (output string, err error) {
 		return "", err
 	}
 	defer line.Close()
-	cmd := exec.CommandContext(ctx, "/bin/sh", append([]string{"-c", guarded, "sh", path}, c.args...)...)
+	cmd := line.Command(ctx, path, c.args...)
 	cmd.Dir, cmd.Stdin = c.dir, c.stdin
 	cmd.Env = append(os.Environ(), c.env...)
-	cmd.ExtraFiles = line.Files()
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	cmd.WaitDelay = time.Second
 	var stdout bytes.Buffer
 	tail := &tailWriter{said: c.said}
 	cmd.Stdout, cmd.Stderr = &stdout, tail

@@ -9,7 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 
-	"rehearse.dev/rehearse/harness/cluster/internal/gobuild"
+	"rehearse.dev/rehearse/harness/cluster/gobuild"
 )
 
 // program builds a program, unless it is there.

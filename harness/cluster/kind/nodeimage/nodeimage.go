@@ -10,8 +10,8 @@ import (
 
 	"rehearse.dev/rehearse/harness/cluster/cachedir"
 	"rehearse.dev/rehearse/harness/cluster/embedded"
+	"rehearse.dev/rehearse/harness/cluster/gobuild"
 	"rehearse.dev/rehearse/harness/cluster/internal/filelock"
-	"rehearse.dev/rehearse/harness/cluster/internal/gobuild"
 	"rehearse.dev/rehearse/harness/cluster/journal"
 )
 

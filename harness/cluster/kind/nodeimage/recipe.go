@@ -8,10 +8,10 @@ import (
 	"strings"
 
 	"rehearse.dev/rehearse/harness/cluster/embedded"
-	"rehearse.dev/rehearse/harness/cluster/internal/gobuild"
+	"rehearse.dev/rehearse/harness/cluster/gobuild"
 )
 
-//go:generate go run ../../internal/gobuild/pack ../../../../cmd/node node.txtar
+//go:generate go run ../../gobuild/pack ../../../../cmd/node node.txtar
 
 // nodeSources are the sources of the pause program, with the versions of containerd and the CNI plugins.
 //

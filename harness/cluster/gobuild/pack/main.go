@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"os"
 
-	"rehearse.dev/rehearse/harness/cluster/internal/gobuild"
+	"rehearse.dev/rehearse/harness/cluster/gobuild"
 )
 
 func main() {

@@ -19,6 +19,8 @@ const (
 	// goWorks counts its builds, one line in the file $calls each.
 	goWorks = `case $1 in
 list) echo "go: downloading a v1" >&2; echo a; echo b ;;
+install) test "${GOBIN%/*}" = "$PWD" || exit 9
+	echo "$@" >>"$calls"; mkdir "$GOBIN" && echo binary >"$GOBIN/program" ;;
 build) test -f main.go && test "$CGO_ENABLED$GOFLAGS" = 0-mod=readonly || exit 9
 	echo "$@" "$GOOS" >>"$calls"; echo a >&2; mkdir out && echo binary >out/program ;;
 esac`
@@ -110,6 +112,31 @@ func TestBuildOnce(t *testing.T) {
 	}
 	if left := b.leftBehind(t); left != nil {
 		t.Errorf("left: %v", left)
+	}
+}
+
+func TestBuildPublished(t *testing.T) {
+	t.Parallel()
+	b, calls := newBuilder(t, goWorks)
+	p := Program{Name: "program", Version: "v1.2.3", Published: "example.org/m/cmd/program@v1.2.3", LDFlags: "-s"}
+	other := p
+	other.Published = "example.org/m/cmd/program@v1.2.4"
+	if p.key() == other.key() {
+		t.Error("two versions share a folder in the cache")
+	}
+	dir, err := b.Ensure(t.Context(), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "program")); err != nil {
+		t.Error(err)
+	}
+	said, err := os.ReadFile(calls)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "install -v -trimpath -buildvcs=false -tags= -ldflags -s " + p.Published + "\n"; string(said) != want {
+		t.Errorf("go %s, want go %s", said, want)
 	}
 }
 

@@ -5,21 +5,15 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"time"
 
-	"rehearse.dev/rehearse/harness/cluster/internal/lifeline"
+	"rehearse.dev/rehearse/harness/lifeline"
 )
 
 // reportEvery is how often a build says how far it is.
 const reportEvery = 5 * time.Second
-
-// guarded runs its arguments in a process group that is killed when the lifeline closes: the go command knows nothing of
-// lifelines, and has compilers as children.
-const guarded = `(cat <&3; kill -9 0) >/dev/null 2>&1 & exec "$@" 3<&-`
 
 // goCommand is one call of the go command.
 type goCommand struct {
@@ -46,15 +40,11 @@ func (c goCommand) run(ctx context.Context, progress func(string)) error {
 			c.out(s)
 		}
 	}}
-	cmd := exec.CommandContext(ctx, "/bin/sh", append([]string{"-c", guarded, "sh", c.path}, c.args...)...)
+	cmd := line.Command(ctx, c.path, c.args...)
 	cmd.Dir = c.dir
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off", "GOFLAGS=-mod=readonly", "PWD="+c.dir)
 	cmd.Env = append(cmd.Env, c.env...)
 	cmd.Stdout, cmd.Stderr = stdout, stderr
-	cmd.ExtraFiles = line.Files()
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	cmd.WaitDelay = time.Second
 	stop := every(reportEvery, func() { progress(c.describe(int(count.Load()))) })
 	err = cmd.Run()
 	stop()

@@ -49,6 +49,9 @@ func (p Program) commands(goPath, tmp string) []goCommand {
 		packages = []string{"."}
 	}
 	tags := "-tags=" + strings.Join(p.Tags, ",")
+	if p.Published != "" {
+		return []goCommand{p.install(goPath, tmp, tags)}
+	}
 	env := []string{"GOOS=" + cmp.Or(p.OS, runtime.GOOS), "GOARCH=" + cmp.Or(p.Arch, runtime.GOARCH)}
 	listed := 0
 	loading := goCommand{
@@ -64,6 +67,15 @@ func (p Program) commands(goPath, tmp string) []goCommand {
 		},
 	}
 	return []goCommand{loading, compiling}
+}
+
+// install compiles a program of a published module. It is for this machine alone: go install refuses to cross-compile.
+func (p Program) install(goPath, tmp, tags string) goCommand {
+	args := []string{"install", "-v", "-trimpath", "-buildvcs=false", tags, "-ldflags", p.LDFlags, p.Published}
+	return goCommand{
+		path: goPath, dir: tmp, args: args, env: []string{"GOBIN=" + filepath.Join(tmp, outDir), "GOOS=" + runtime.GOOS, "GOARCH=" + runtime.GOARCH},
+		describe: func(lines int) string { return fmt.Sprintf("downloading and compiling, %d packages so far", lines) },
+	}
 }
 
 // publish moves built binaries to where others find them, once all of each is on disk.

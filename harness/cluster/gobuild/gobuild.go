@@ -1,5 +1,6 @@
-// Package gobuild builds Go programs on demand into the user's cache. Their sources travel as text within this program,
-// because one module cannot embed another, and because this program must be able to build them wherever it was installed.
+// Package gobuild builds Go programs on demand into the user's cache. The sources of our own travel as text within this
+// program, because one module cannot embed another, and because this program must be able to build them wherever it was
+// installed. Those of others come from the Go module proxy.
 package gobuild
 
 import (
@@ -29,8 +30,11 @@ type Program struct {
 	What string
 	// Version shows in the cache.
 	Version string
-	// Sources is the archive that Pack made.
+	// Sources is the archive that Pack made; empty if Published names what is built.
 	Sources []byte
+	// Published is a main package of a published module with its version, as go install takes it; it is built with the very
+	// modules that its author chose.
+	Published string
 	// Packages are the main packages; empty means the one in the module's top folder. Each becomes a binary that is named
 	// after the last element of its import path.
 	Packages []string
@@ -49,7 +53,11 @@ type Program struct {
 // key names a build in the cache: it changes with everything that decides what comes out.
 func (p Program) key() string {
 	hash := sha256.New()
-	for _, part := range [][]string{{string(p.Sources)}, p.Packages, p.Tags, {p.LDFlags}} {
+	parts := [][]string{{string(p.Sources)}, p.Packages, p.Tags, {p.LDFlags}}
+	if p.Published != "" {
+		parts = append(parts, []string{p.Published})
+	}
+	for _, part := range parts {
 		for _, text := range part {
 			fmt.Fprintf(hash, "%d %s\n", len(text), text)
 		}

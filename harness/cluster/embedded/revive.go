@@ -1,0 +1,127 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"syscall"
+	"time"
+
+	"rehearse.dev/rehearse/harness/cluster/journal"
+)
+
+const (
+	// reviveTries is how often a component that was killed on purpose is started if its port is taken meanwhile.
+	reviveTries = 20
+	// revivePause is how long is waited between them.
+	revivePause = 250 * time.Millisecond
+)
+
+// errEnding means that the cluster is being deleted.
+var errEnding = errors.New("the cluster is being deleted")
+
+// watch tells through Died when a component ends by itself, and starts those again that were killed on purpose.
+func (c *Cluster) watch() {
+	for _, p := range c.processes {
+		c.watchers.Go(func() {
+			if err := c.attend(p); !errors.Is(err, errEnding) {
+				c.die(err)
+			}
+		})
+	}
+}
+
+func (c *Cluster) die(cause error) {
+	c.dieOnce.Do(func() {
+		c.cause = cause
+		close(c.died)
+	})
+}
+
+// attend returns why a component ended, when it has for good.
+func (c *Cluster) attend(p *process) error {
+	ending, stop := context.WithCancelCause(context.Background())
+	defer stop(nil)
+	go func() {
+		select {
+		case <-c.ending:
+			stop(errEnding)
+		case <-ending.Done():
+		}
+	}()
+	for tries := 0; ; tries++ {
+		<-p.ended
+		asked := ordered(filepath.Join(c.dir, p.name+downSuffix), p.running) || ordered(filepath.Join(c.dir, p.name+upSuffix), p.running)
+		again := tries > 0 && tries < reviveTries && isPortTaken(p.failure())
+		switch {
+		case c.isEnding():
+			return errEnding
+		case asked:
+			tries = 0
+			up := filepath.Join(c.dir, p.name+upSuffix)
+			if err := awaitFile(ending, func() bool { return exists(up) }); err != nil {
+				return err
+			}
+		case again:
+			select {
+			case <-time.After(revivePause):
+			case <-ending.Done():
+				return errEnding
+			}
+		default:
+			return p.failure()
+		}
+		var err error
+		if p, err = c.revive(p); err != nil {
+			return err
+		}
+	}
+}
+
+func (c *Cluster) isEnding() bool {
+	select {
+	case <-c.ending:
+		return true
+	default:
+		return false
+	}
+}
+
+// revive starts a component again, as it was started before.
+func (c *Cluster) revive(ended *process) (*process, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.isEnding() { // from then on nobody would end it
+		return nil, errEnding
+	}
+	c.processes = slices.DeleteFunc(c.processes, func(p *process) bool { return p == ended })
+	p, err := c.launch(ended.name, ended.args)
+	if err != nil {
+		return nil, fmt.Errorf("start %s again: %w", ended.name, err)
+	}
+	if err := os.Remove(filepath.Join(c.dir, p.name+upSuffix)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("start %s again: %w", ended.name, err)
+	}
+	return p, nil
+}
+
+// launch starts a component and notes its process, for the case that the lifeline does not end it. The lock is held.
+func (c *Cluster) launch(name string, args []string) (*process, error) {
+	p, err := startProcess(c.kube, name, args, c.dir, c.line)
+	if err != nil {
+		return nil, err
+	}
+	c.processes = append(c.processes, p)
+	p.running, err = journal.Lookup(p.cmd.Process.Pid)
+	if errors.Is(err, syscall.ESRCH) {
+		<-p.ended
+		return nil, p.failure()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return p, c.entry.Update(map[string]string{dataProcess + name: p.running.Text()})
+}
