@@ -16,10 +16,8 @@ import (
 const pitfalls = 28
 
 var pendingPitfalls = map[int]string{
-	9:  "helm killed in the middle of an upgrade",
 	20: "a webhook that rejects the downgrade",
 	21: "a quota's conflict",
-	25: "an upgrade that is cancelled with rollback-on-failure",
 }
 
 var record = trackRecord{
@@ -155,5 +153,16 @@ func TestTrackRecordNeedsANumber(t *testing.T) {
 	r := folder(t, map[string]string{"scenarios/scaler.yaml": strings.Replace(onRecord, `pitfall: "1"`, "other: x", 1)})
 	if _, err := r.rows(); err == nil || !strings.Contains(err.Error(), "label pitfall") {
 		t.Errorf("error %v, want one that asks for the label", err)
+	}
+}
+
+func TestBornUnder(t *testing.T) {
+	t.Parallel()
+	for versions, want := range map[string]string{
+		"v4.3.1": "4.3.1", "v3.22.0, v4.3.1": "4.3.1 after 3.22.0", "v3.22.0, v4.2.0, v4.3.1": "4.3.1 after 3.22.0 and 4.2.0", "": "",
+	} {
+		if got := bornUnder(versions); got != want {
+			t.Errorf("%q is %q, want %q", versions, got, want)
+		}
 	}
 }
