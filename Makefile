@@ -56,6 +56,11 @@ parity: build ## Run the scenarios on the embedded cluster and on kind, and comp
 	-$(BIN) run $(ARGS) --run-id $(RUN)-kind --provider=kind
 	$(BIN) compare reports/runs/$(RUN)-embedded reports/runs/$(RUN)-kind
 
+.PHONY: track-record
+track-record: build ## Run the scenarios on known defects, and write the README's track record anew.
+	-$(BIN) run scenarios --label pitfall --run-id $(RUN)-record
+	$(BIN) track-record reports/runs/$(RUN)-record --write
+
 .PHONY: node-image
 node-image: build ## Build the node image of kind clusters, if it is not there yet: as root, with debootstrap and Docker.
 	$(BIN) kind-image build
@@ -80,6 +85,7 @@ test: prepare lint ## Lint, run all tests, with the race detector if there is a 
 	  done; } | \
 	  $(GO) run -C $(TOOLS) ./testsum
 	$(BIN) run scenarios --run-id $(RUN)-embedded
+	$(BIN) track-record reports/runs/$(RUN)-embedded
 	@if $(KIND_RUNS); then $(MAKE) kind-lane RUN=$(RUN); \
 	else echo "make test: skipped the scenarios on kind: no Docker engine answers that has the node image (make node-image)"; fi
 

@@ -7,7 +7,7 @@ import (
 	"os"
 )
 
-//go:embed all:scoped all:shop
+//go:embed all:gadgets all:scoped all:shop
 var charts embed.FS
 
 // Extract writes every chart into dir, each in a folder of its name. It makes dir if it is not there, and refuses to

@@ -1,6 +1,10 @@
 package charts_test
 
 import (
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -29,7 +33,7 @@ func extract(t *testing.T) string {
 func TestExtract(t *testing.T) {
 	t.Parallel()
 	dir := extract(t)
-	for _, chart := range []string{"scoped", "shop"} {
+	for _, chart := range []string{"gadgets", "scoped", "shop"} {
 		want := os.DirFS(chart)
 		err := fs.WalkDir(want, ".", func(path string, d fs.DirEntry, err error) error {
 			if err != nil || d.IsDir() {
@@ -162,6 +166,7 @@ func TestShopValues(t *testing.T) {
 		"break.hook":                {values: part("break", map[string]any{"hook": true}), object: "Job/migrate", path: []string{"spec", "template", "metadata", "annotations", "rehearse.dev/simulate"}, want: "fail"},
 		"break.unknownField":        {values: part("break", map[string]any{"unknownField": true}), object: "Deployment/frontend", path: []string{"spec", "replicaz"}, want: int64(1)},
 		"break.selector":            {values: part("break", map[string]any{"selector": true}), object: "Deployment/backend", path: []string{"spec", "selector", "matchLabels", "rehearse.dev/selector"}, want: "changed"},
+		"kept":                      {values: part("kept", map[string]any{"precious": map[string]any{"key": "v"}}), object: "ConfigMap/precious", path: []string{"metadata", "annotations", "helm.sh/resource-policy"}, want: "keep"},
 		"break.clusterIP":           {values: part("break", map[string]any{"clusterIP": true}), object: "Service/backend", path: []string{"spec", "clusterIP"}, want: "None"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -269,5 +274,44 @@ func TestScoped(t *testing.T) {
 		if objects[name] == nil {
 			t.Errorf("%s is not among the objects", name)
 		}
+	}
+}
+
+// TestShopOversize: what does not fit into a record of 1 MiB even when it is packed.
+func TestShopOversize(t *testing.T) {
+	t.Parallel()
+	objects, err := render(t, "shop", map[string]any{"break": map[string]any{"oversize": true}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var packed bytes.Buffer
+	zip := gzip.NewWriter(&packed)
+	if err := errors.Join(json.NewEncoder(zip).Encode(objects), zip.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if packed.Len() < 1<<20 {
+		t.Errorf("the objects take %d bytes", packed.Len())
+	}
+}
+
+func TestScopedWithoutDefinition(t *testing.T) {
+	t.Parallel()
+	objects, err := render(t, "scoped", map[string]any{"definition": false})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(objects) != 1 || objects["ClusterRole/rehearse-shop-widgets"] == nil {
+		t.Errorf("got %v, want the ClusterRole alone", objects)
+	}
+}
+
+func TestGadgets(t *testing.T) {
+	t.Parallel()
+	objects, err := render(t, "gadgets", map[string]any{"gadgets": map[string]any{"one": 7}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if size, _, err := unstructured.NestedInt64(objects["Gadget/one"], "spec", "size"); err != nil || size != 7 {
+		t.Errorf("the gadget's size is %d, %v", size, err)
 	}
 }

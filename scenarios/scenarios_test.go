@@ -81,6 +81,9 @@ func check(t *testing.T, f scenario.File, guide string) {
 	if len(spec.Assert) == 0 {
 		t.Error("asserts nothing")
 	}
+	if record := spec.TrackRecord; record != nil && (meta.Labels["pitfall"] == "" || strings.HasSuffix(record.Defect, ".")) {
+		t.Errorf("its trackRecord has no label pitfall, or ends with a full stop: %s", record.Defect)
+	}
 	if spec.KnownIssue != nil && spec.KnownIssue.Summary == "" {
 		t.Error("the known issue has no summary")
 	}

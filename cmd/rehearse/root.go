@@ -52,6 +52,7 @@ managedFields, readiness order and Helm's ledger came back as they should.`,
 		newClusterCmd(),
 		newKindImageCmd(),
 		newGCCmd(),
+		newTrackRecordCmd(),
 	)
 	return root
 }

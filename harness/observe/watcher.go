@@ -85,9 +85,13 @@ func (w *watcher) run(ctx context.Context) {
 				continue
 			}
 		}
+		pause := backoff.Step()
+		if from == "" && apierrors.IsNotFound(err) {
+			pause = min(pause, fresh.Duration) // once a new resource is served, the next client may be making objects already
+		}
 		select {
 		case <-ctx.Done():
-		case <-time.After(backoff.Step()):
+		case <-time.After(pause):
 		}
 	}
 }

@@ -65,27 +65,27 @@ func OpenCLI(t Target, find Find) (*CLI, error) {
 
 // Install installs the release's chart.
 func (c *CLI) Install(ctx context.Context, spec v1alpha1.Install) error {
-	return c.run(ctx, "install", spec.Helm, func(l *line) error { return l.install(ctx, spec) })
+	return c.run(ctx, "install", how{spec.Helm, spec.FieldManager}, func(l *line) error { return l.install(ctx, spec) })
 }
 
 // Upgrade upgrades the release. With spec.Install it installs one that is not there.
 func (c *CLI) Upgrade(ctx context.Context, spec v1alpha1.Upgrade) error {
-	return c.run(ctx, "upgrade", spec.Helm, func(l *line) error { return l.upgrade(ctx, spec) })
+	return c.run(ctx, "upgrade", how{spec.Helm, spec.FieldManager}, func(l *line) error { return l.upgrade(ctx, spec) })
 }
 
 // Rollback rolls the release back.
 func (c *CLI) Rollback(ctx context.Context, spec v1alpha1.Rollback) error {
-	return c.run(ctx, "rollback", spec.Helm, func(l *line) error { return l.rollback(ctx, spec) })
+	return c.run(ctx, "rollback", how{spec.Helm, spec.FieldManager}, func(l *line) error { return l.rollback(ctx, spec) })
 }
 
 // Uninstall uninstalls the release.
 func (c *CLI) Uninstall(ctx context.Context, spec v1alpha1.Uninstall) error {
-	return c.run(ctx, "uninstall", spec.Helm, func(l *line) error { return l.uninstall(ctx, spec) })
+	return c.run(ctx, "uninstall", how{helm: spec.Helm}, func(l *line) error { return l.uninstall(ctx, spec) })
 }
 
 // Test runs the release's test hooks.
 func (c *CLI) Test(ctx context.Context, spec v1alpha1.Test) error {
-	return c.run(ctx, "test", spec.Helm, func(l *line) error { return l.test(ctx, spec) })
+	return c.run(ctx, "test", how{helm: spec.Helm}, func(l *line) error { return l.test(ctx, spec) })
 }
 
 // Signal sends a signal to the process of the operation under way. After SIGKILL it returns once the process has ended.
@@ -99,22 +99,29 @@ func (c *CLI) Signal(ctx context.Context, signal syscall.Signal) error {
 	return running.signal(ctx, signal)
 }
 
+// how says which helm command does an operation, and under which field manager; empty means the target's.
+type how struct {
+	helm    *v1alpha1.Helm
+	manager string
+}
+
 // run does one operation with the command line that write makes.
-func (c *CLI) run(ctx context.Context, operation string, which *v1alpha1.Helm, write func(*line) error) error {
-	if err := c.do(ctx, which, write); err != nil {
+func (c *CLI) run(ctx context.Context, operation string, by how, write func(*line) error) error {
+	by.manager = or(by.manager, c.target.FieldManager)
+	if err := c.do(ctx, by, write); err != nil {
 		return c.target.failure(ctx, operation, err)
 	}
 	return nil
 }
 
-func (c *CLI) do(ctx context.Context, which *v1alpha1.Helm, write func(*line) error) (err error) {
-	command, err := c.find(ctx, which)
+func (c *CLI) do(ctx context.Context, by how, write func(*line) error) (err error) {
+	command, err := c.find(ctx, by.helm)
 	if err != nil {
 		return err
 	}
-	if !command.Own && c.target.FieldManager != DefaultFieldManager {
-		return fmt.Errorf("%w: the helm command writes under the field manager %s and cannot be told to write under %s; leave out release.fieldManager or release.helm",
-			ErrUnknownOption, DefaultFieldManager, c.target.FieldManager)
+	if !command.Own && by.manager != DefaultFieldManager {
+		return fmt.Errorf("%w: the helm command writes under the field manager %s and cannot be told to write under %s; leave out fieldManager or helm",
+			ErrUnknownOption, DefaultFieldManager, by.manager)
 	}
 	if err := os.MkdirAll(c.home, 0o700); err != nil {
 		return fmt.Errorf("making a home for helm: %w", err)
@@ -129,7 +136,7 @@ func (c *CLI) do(ctx context.Context, which *v1alpha1.Helm, write func(*line) er
 	if err := write(l); err != nil {
 		return err
 	}
-	running, err := c.start(ctx, command, l.args)
+	running, err := c.start(ctx, command.Path, c.environment(command, by.manager), l.args)
 	if err != nil {
 		return err
 	}
@@ -137,12 +144,12 @@ func (c *CLI) do(ctx context.Context, which *v1alpha1.Helm, write func(*line) er
 	return running.wait()
 }
 
-func (c *CLI) start(ctx context.Context, command Command, args []string) (*child, error) {
+func (c *CLI) start(ctx context.Context, path string, env, args []string) (*child, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var err error
 	c.child, err = startChild(ctx, childSpec{
-		path: command.Path, args: args, env: c.environment(command), dir: c.home, log: c.target.Log, grace: c.grace,
+		path: path, args: args, env: env, dir: c.home, log: c.target.Log, grace: c.grace,
 	})
 	return c.child, err
 }
@@ -160,7 +167,7 @@ var passedOn = []string{
 }
 
 // environment is all that the child sees: nothing of the user's Helm or kubectl set-up.
-func (c *CLI) environment(command Command) []string {
+func (c *CLI) environment(command Command, manager string) []string {
 	within := func(name string) string { return filepath.Join(c.home, name) }
 	env := []string{
 		"HOME=" + c.home, "TMPDIR=" + c.home, "KUBECACHEDIR=" + within("kube-cache"),
@@ -177,7 +184,7 @@ func (c *CLI) environment(command Command) []string {
 	}
 	env = append(env, "DOCKER_CONFIG="+docker)
 	if command.Own {
-		env = append(env, ownHelmEnv+"="+c.target.FieldManager)
+		env = append(env, ownHelmEnv+"="+manager)
 	}
 	return env
 }

@@ -23,7 +23,7 @@ func TestFixtureChartsLint(t *testing.T) {
 	if lint.KubeVersion, err = common.ParseKubeVersion(kubeVersion); err != nil {
 		t.Fatal(err)
 	}
-	for _, chart := range []string{"scoped", "shop"} {
+	for _, chart := range []string{"gadgets", "scoped", "shop"} {
 		result := lint.Run([]string{filepath.Join(dir, chart)}, nil)
 		for _, message := range result.Messages {
 			t.Errorf("%s: %s", chart, message)

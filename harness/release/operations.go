@@ -15,7 +15,7 @@ import (
 
 // Install installs the release's chart.
 func (s *SDK) Install(ctx context.Context, spec v1alpha1.Install) error {
-	return s.run(ctx, "install", func(ses *session) error {
+	return s.run(ctx, "install", spec.FieldManager, func(ses *session) error {
 		return s.install(ctx, ses, spec, false)
 	})
 }
@@ -51,7 +51,7 @@ func (s *SDK) installAction(ctx context.Context, cfg *action.Configuration, spec
 
 // Upgrade upgrades the release. With spec.Install it installs one that is not there, as helm upgrade --install does.
 func (s *SDK) Upgrade(ctx context.Context, spec v1alpha1.Upgrade) error {
-	return s.run(ctx, "upgrade", func(ses *session) error {
+	return s.run(ctx, "upgrade", spec.FieldManager, func(ses *session) error {
 		if isTrue(spec.Install) {
 			absent, replace, err := s.absent(ses.cfg)
 			if err != nil {
@@ -117,7 +117,7 @@ func (s *SDK) absent(cfg *action.Configuration) (absent, uninstalled bool, err e
 
 // Rollback rolls the release back.
 func (s *SDK) Rollback(ctx context.Context, spec v1alpha1.Rollback) error {
-	return s.run(ctx, "rollback", func(ses *session) error {
+	return s.run(ctx, "rollback", spec.FieldManager, func(ses *session) error {
 		return rollbackAction(ctx, ses.cfg, spec).Run(s.target.Name)
 	})
 }
@@ -137,7 +137,7 @@ func rollbackAction(ctx context.Context, cfg *action.Configuration, spec v1alpha
 
 // Uninstall uninstalls the release.
 func (s *SDK) Uninstall(ctx context.Context, spec v1alpha1.Uninstall) error {
-	return s.run(ctx, "uninstall", func(ses *session) error {
+	return s.run(ctx, "uninstall", "", func(ses *session) error {
 		_, err := uninstallAction(ctx, ses.cfg, spec).Run(s.target.Name)
 		return err
 	})
@@ -154,7 +154,7 @@ func uninstallAction(ctx context.Context, cfg *action.Configuration, spec v1alph
 
 // Test runs the release's test hooks.
 func (s *SDK) Test(ctx context.Context, spec v1alpha1.Test) error {
-	return s.run(ctx, "test", func(ses *session) error {
+	return s.run(ctx, "test", "", func(ses *session) error {
 		_, shutdown, err := testAction(ctx, ses.cfg, s.target.Namespace, spec).Run(s.target.Name)
 		// The delete policies of the hooks are done only now, whatever became of the tests.
 		return errors.Join(err, shutdown())

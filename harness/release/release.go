@@ -108,9 +108,9 @@ func (t Target) complete() (Target, error) {
 }
 
 // run does one operation: it waits for the field manager, opens a session, and turns whatever comes back, a panic
-// included, into an error that names the operation.
-func (s *SDK) run(ctx context.Context, operation string, do func(*session) error) error {
-	leave, err := s.gate.enter(ctx, s.target.FieldManager)
+// included, into an error that names the operation. An empty manager means the target's.
+func (s *SDK) run(ctx context.Context, operation, manager string, do func(*session) error) error {
+	leave, err := s.gate.enter(ctx, or(manager, s.target.FieldManager))
 	if err != nil {
 		return s.target.failure(ctx, operation, err)
 	}

@@ -74,7 +74,7 @@ func TestRunNamesTheOperation(t *testing.T) {
 			t.Parallel()
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			err := s.run(ctx, "upgrade", func(ses *session) error {
+			err := s.run(ctx, "upgrade", "", func(ses *session) error {
 				if test.cancel {
 					cancel()
 				}

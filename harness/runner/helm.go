@@ -1,13 +1,16 @@
 package runner
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strings"
 
 	"rehearse.dev/rehearse/harness/api/v1alpha1"
 	"rehearse.dev/rehearse/harness/helmcmd"
@@ -54,6 +57,28 @@ func operations(p plan.Plan) []any {
 			}
 		}
 	}
+	return all
+}
+
+// versionsOf are the versions that a variant's evidence names. With driver cli Helm's are those of the commands that its
+// steps run, in that order.
+func (r *run) versionsOf(p plan.Plan) map[string]string {
+	all := maps.Clone(r.cfg.Versions)
+	if p.Scenario.Spec.Release.Driver != scenario.DriverCLI {
+		return all
+	}
+	var used []string
+	for _, step := range slices.Concat(p.Steps, p.Finally) {
+		which, ok := helmOf(step.Spec)
+		version := cmp.Or(which.Path, all["helm"])
+		if which.Version != "" {
+			version = "v" + which.Version
+		}
+		if ok && !slices.Contains(used, version) {
+			used = append(used, version)
+		}
+	}
+	all["helm"] = strings.Join(used, ", ")
 	return all
 }
 

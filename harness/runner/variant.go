@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"path/filepath"
 	"strings"
 	"time"
@@ -185,7 +184,7 @@ func (r *run) evidenceOf(j job) evidence.Variant {
 	v := evidence.Variant{
 		Scenario: p.Scenario.Metadata.Name, Variant: p.Variant, Description: p.Scenario.Spec.Description,
 		File: p.File, Seed: p.Seed, Matrix: p.Matrix, Release: p.Scenario.Spec.Release.Name, Namespace: j.namespace,
-		Started: time.Now(), Versions: r.cfg.Versions, Lines: p.Lines,
+		Started: time.Now(), Versions: r.versionsOf(p), Lines: p.Lines,
 	}
 	for _, steps := range [][]plan.Step{p.Steps, p.Finally} {
 		for _, step := range steps {

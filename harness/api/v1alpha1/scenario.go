@@ -39,6 +39,7 @@ type Spec struct {
 	Description string              `json:"description" required:"true" doc:"One sentence: what this scenario rehearses."`
 	Seed        int64               `json:"seed,omitempty" default:"1" doc:"Seed of everything random in the run; --seed overrides it."`
 	KnownIssue  *KnownIssue         `json:"knownIssue,omitempty" doc:"The known defect that this scenario states; a failed verdict then says that it may have been fixed."`
+	TrackRecord *TrackRecord        `json:"trackRecord,omitempty" doc:"The pitfall that this scenario is on record for; rehearse track-record makes a table of them."`
 	Cluster     Cluster             `json:"cluster,omitempty" doc:"The cluster it runs on."`
 	Release     Release             `json:"release" required:"true" doc:"The Helm release under rehearsal."`
 	Matrix      map[string][]string `json:"matrix,omitempty" bare:"true" doc:"Release options with several values each; every combination is a variant of its own."`
@@ -55,6 +56,14 @@ type Spec struct {
 type KnownIssue struct {
 	Issue   string `json:"issue" required:"true" shorthand:"true" format:"issue" doc:"The issue, as owner/repository#number."`
 	Summary string `json:"summary,omitempty" doc:"What goes wrong, in one sentence."`
+}
+
+// TrackRecord is what a scenario shows of a pitfall: a row of the track record. The pitfall's number is the scenario's
+// label pitfall.
+type TrackRecord struct {
+	Defect string `json:"defect" required:"true" doc:"What goes wrong, in a few words."`
+	Issue  string `json:"issue,omitempty" format:"issue" doc:"The issue, as owner/repository#number; that of knownIssue if empty."`
+	Shows  bool   `json:"shows" required:"true" doc:"Whether the scenario passes because the defect shows, or because it does not."`
 }
 
 // Cluster says which kind of cluster a scenario needs.
@@ -92,6 +101,7 @@ type Options struct {
 	TakeOwnership  *bool            `json:"takeOwnership,omitempty" only:"install,upgrade" doc:"Adopt objects that belong to no release or to another."`
 	CleanupOnFail  *bool            `json:"cleanupOnFail,omitempty" only:"upgrade,rollback" doc:"Delete objects that a failed upgrade or rollback created."`
 	MaxHistory     *int             `json:"maxHistory,omitempty" default:"10" min:"0" only:"upgrade,rollback" doc:"Revisions kept; 0 keeps all."`
+	FieldManager   string           `json:"fieldManager,omitempty" maxLength:"128" only:"install,upgrade,rollback" doc:"The field manager Helm writes under; release.fieldManager if empty."`
 	Helm           *Helm            `json:"helm,omitempty" doc:"Which helm command runs it, with driver cli only; release.helm if empty."`
 }
 
