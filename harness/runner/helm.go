@@ -63,7 +63,8 @@ func operations(p plan.Plan) []any {
 // versionsOf are the versions that a variant's evidence names. With driver cli Helm's are those of the commands that its
 // steps run, in that order.
 func (r *run) versionsOf(p plan.Plan) map[string]string {
-	all := maps.Clone(r.cfg.Versions)
+	all := map[string]string{}
+	maps.Copy(all, r.cfg.Versions)
 	if p.Scenario.Spec.Release.Driver != scenario.DriverCLI {
 		return all
 	}
