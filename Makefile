@@ -21,7 +21,7 @@ PKGS ?= ./...
 BENCH ?= .
 BENCH_ROUNDS ?= 5
 # The longest that the tests of one package may take.
-TEST_TIMEOUT ?= 20m
+TEST_TIMEOUT ?= 40m
 # How many packages are tested at once.
 PARALLEL ?= $(shell getconf _NPROCESSORS_ONLN)
 # The version that `rehearse --version` tells; outside a git work tree there is none.
