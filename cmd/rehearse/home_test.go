@@ -145,6 +145,21 @@ func (h *home) scenario(name, spec string) string {
 	return h.write(name+".yaml", "apiVersion: rehearse.dev/v1alpha1\nkind: Scenario\nmetadata: {name: "+name+"}\nspec:\n  description: Tests the program.\n"+spec)
 }
 
+// lasting are the processes that go on. One whose parent was killed ends by itself when its lifeline is cut, which takes it
+// a moment.
+func (h *home) lasting() []string {
+	h.t.Helper()
+	ticker := time.NewTicker(100 * time.Millisecond)
+	defer ticker.Stop()
+	for range 100 {
+		if len(marked(h.t, h.mark)) == 0 {
+			return nil
+		}
+		<-ticker.C
+	}
+	return marked(h.t, h.mark)
+}
+
 // checkNothingLeft looks for what the program should have removed.
 func (h *home) checkNothingLeft(folders []string) {
 	h.t.Helper()
@@ -158,7 +173,7 @@ func (h *home) checkNothingLeft(folders []string) {
 			h.t.Errorf("left behind: %s (%v)", dir, err)
 		}
 	}
-	for _, process := range marked(h.t, h.mark) {
+	for _, process := range h.lasting() {
 		h.t.Errorf("still running: %s", process)
 	}
 }
