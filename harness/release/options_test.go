@@ -29,6 +29,9 @@ func unusual() v1alpha1.Options {
 		TakeOwnership:  ptr(true),
 		CleanupOnFail:  ptr(true),
 		MaxHistory:     ptr(3),
+		// These say which Helm does it, and as whom: no action of Helm's has them.
+		FieldManager: "other",
+		Helm:         &v1alpha1.Helm{Version: "4.2.0"},
 	}
 }
 
