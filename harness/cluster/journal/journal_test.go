@@ -157,8 +157,8 @@ func TestState(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	reused := gone(t)
-	reused.PID = self.PID // its number is another's now
+	reused := self // its number is another's now, which began later
+	reused.Started += "0"
 	foreign := self
 	foreign.Host = "elsewhere"
 	for want, processes := range map[State][]Process{Alive: {self}, Gone: {gone(t), reused}, Foreign: {foreign}} {
