@@ -314,7 +314,9 @@ func TestActions(t *testing.T) {
 				action := test.action
 				action.By, action.Before, action.After = "f", note("before"), note("after")
 				if action.Response != nil {
-					action.Response.Done = func() { note("done")(nil) }
+					response := *action.Response // both protocols share the table's
+					response.Done = func() { note("done")(nil) }
+					action.Response = &response
 				}
 				defer s.Intercept(always(&action))()
 				status, text, err := fetch(t.Context(), c, "PATCH", s.RESTConfig().Host+"/api/v1/namespaces/ns/pods/p", "{}")
