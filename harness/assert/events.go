@@ -24,31 +24,7 @@ func eventsEntry() registry.Entry[Func] {
 	}
 }
 
-func validateEvents(e *v1alpha1.Events) []registry.Problem {
-	least, most := bounds(e)
-	switch {
-	case least < 0 || most < -1:
-		return []registry.Problem{{Message: "min and max must not be negative"}}
-	case most >= 0 && most < least:
-		return []registry.Problem{{Path: "max", Message: fmt.Sprintf("is below min, which is %d", least)}}
-	}
-	return nil
-}
-
-// bounds are min and max; -1 is no upper bound. Min is 1 unless only max is stated.
-func bounds(e *v1alpha1.Events) (least, most int) {
-	least, most = 1, -1
-	if e.Max != nil {
-		least, most = 0, *e.Max
-		if most < 0 {
-			most = -2
-		}
-	}
-	if e.Min != nil {
-		least = *e.Min
-	}
-	return least, most
-}
+func validateEvents(e *v1alpha1.Events) []registry.Problem { return validateBounds(e.Min, e.Max) }
 
 func judgeEvents(v *View, spec *v1alpha1.Events) Result {
 	r := Result{Step: spec.At}
@@ -62,17 +38,18 @@ func judgeEvents(v *View, spec *v1alpha1.Events) Result {
 		return r
 	}
 	seen, any := v.countEvents(spec, &r)
-	least, most := bounds(spec)
+	least, most := bounds(spec.Min, spec.Max)
+	limited := spec.Max != nil
 	switch {
 	case seen < least:
 		if !v.incomplete(spec.At, &r) {
 			r.fail("expected at least %d Events (%s), seen %d", least, describe(spec), seen)
 		}
-	case most >= 0 && seen > most:
+	case seen > most:
 		r.fail("expected at most %d Events (%s), seen %d%s", most, describe(spec), seen, v.lastEvent(r.Evidence))
-	case most >= 0 && !any:
+	case limited && !any:
 		r.miss("no Event at all was recorded")
-	case most >= 0:
+	case limited:
 		v.incomplete(spec.At, &r)
 	}
 	return r

@@ -1,7 +1,6 @@
 package assert
 
 import (
-	"math"
 	"strings"
 
 	"rehearse.dev/rehearse/harness/api/v1alpha1"
@@ -21,10 +20,7 @@ func firingsEntry() registry.Entry[Func] {
 }
 
 func validateFirings(f *v1alpha1.Firings) []registry.Problem {
-	if f.Min != nil && f.Max != nil && *f.Min > *f.Max {
-		return []registry.Problem{{Path: "max", Message: "is less than min"}}
-	}
-	return nil
+	return validateBounds(f.Min, f.Max)
 }
 
 func judgeFirings(v *View, spec *v1alpha1.Firings) Result {
@@ -43,16 +39,7 @@ func judgeFirings(v *View, spec *v1alpha1.Firings) Result {
 			r.rest(e.Seq)
 		}
 	}
-	least, most := 1, math.MaxInt
-	if spec.Min != nil || spec.Max != nil {
-		least = 0
-	}
-	if spec.Min != nil {
-		least = *spec.Min
-	}
-	if spec.Max != nil {
-		most = *spec.Max
-	}
+	least, most := bounds(spec.Min, spec.Max)
 	switch life := v.lifeOf(spec.Fault); {
 	case seen > most:
 		r.fail("expected fault %s to fire at most %d times, seen %d", spec.Fault, most, seen)

@@ -1,7 +1,6 @@
 package assert
 
 import (
-	"math"
 	"strings"
 
 	"rehearse.dev/rehearse/harness/api/v1alpha1"
@@ -21,10 +20,7 @@ func requestsEntry() registry.Entry[Func] {
 }
 
 func validateRequests(s *v1alpha1.Requests) []registry.Problem {
-	if s.Min != nil && s.Max != nil && *s.Min > *s.Max {
-		return []registry.Problem{{Path: "max", Message: "is less than min"}}
-	}
-	return nil
+	return validateBounds(s.Min, s.Max)
 }
 
 func judgeRequests(v *View, spec *v1alpha1.Requests) Result {
@@ -46,16 +42,7 @@ func judgeRequests(v *View, spec *v1alpha1.Requests) Result {
 			r.rest(e.Seq)
 		}
 	}
-	least, most := 1, math.MaxInt
-	if spec.Min != nil || spec.Max != nil {
-		least = 0
-	}
-	if spec.Min != nil {
-		least = *spec.Min
-	}
-	if spec.Max != nil {
-		most = *spec.Max
-	}
+	least, most := bounds(spec.Min, spec.Max)
 	switch {
 	case seen > most:
 		r.fail("expected at most %d such requests, seen %d", most, seen)
