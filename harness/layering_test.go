@@ -30,6 +30,7 @@ var layers = []layer{
 	{path: "harness/verdict", pure: true},
 	{path: "harness/registry", pure: true},
 	{path: "harness/ref", pure: true},
+	{path: "harness/pki", pure: true},
 	{path: "harness/lifeline", pure: true},
 	{path: "harness/wire", pure: true},
 
@@ -41,12 +42,12 @@ var layers = []layer{
 	{path: "harness/plan", pure: true, may: []string{"harness/api", "harness/ref", "harness/scenario", "harness/schema/fields", "harness/strictyaml"}},
 
 	// What acts on a cluster and what watches it. None of these imports another one.
-	{path: "harness/cluster", may: []string{"harness/api", "harness/lifeline", "harness/registry"}},
+	{path: "harness/cluster", may: []string{"harness/pki", "harness/api", "harness/lifeline", "harness/registry"}},
 	{path: "harness/release", may: []string{"harness/api", "harness/evidence", "harness/lifeline"}},
 	{path: "harness/readiness", may: []string{"harness/api", "harness/evidence", "harness/plan", "harness/ref"}},
 	{path: "harness/actor", may: []string{"harness/api", "harness/evidence", "harness/ref", "harness/registry"}},
-	{path: "harness/fault", may: []string{"harness/api", "harness/cluster", "harness/evidence", "harness/plan", "harness/ref", "harness/registry", "harness/wire"}},
-	{path: "harness/gateway", may: []string{"harness/evidence", "harness/wire"}},
+	{path: "harness/fault", may: []string{"harness/pki", "harness/api", "harness/cluster", "harness/evidence", "harness/plan", "harness/ref", "harness/registry", "harness/wire"}},
+	{path: "harness/gateway", may: []string{"harness/pki", "harness/evidence", "harness/wire"}},
 	{path: "harness/observe", may: []string{"harness/evidence", "harness/ref"}},
 
 	{path: "harness/helmcmd", may: []string{"harness/api", "harness/cluster", "harness/release"}},

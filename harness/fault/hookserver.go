@@ -1,21 +1,13 @@
 package fault
 
 import (
-	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/json"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
 	"log"
-	"math/big"
 	"net"
 	"net/http"
 	"time"
@@ -26,13 +18,12 @@ import (
 	"rehearse.dev/rehearse/harness/api/v1alpha1"
 	"rehearse.dev/rehearse/harness/cluster"
 	"rehearse.dev/rehearse/harness/evidence"
+	"rehearse.dev/rehearse/harness/pki"
 )
 
 const (
 	// hookLifetime is how long a webhook's certificate is valid; no run takes longer.
 	hookLifetime = 7 * 24 * time.Hour
-	// clockSkew is how far the API server's clock may lag behind ours.
-	clockSkew = time.Hour
 	// maxReview bounds a request to the webhook: an object and its predecessor, each of at most what etcd takes.
 	maxReview = 16 << 20
 )
@@ -48,7 +39,7 @@ type hookServer struct {
 
 // startHook starts a webhook's server at an address. The caller has to stop it.
 func startHook(at string, spec v1alpha1.Webhook, fired func(evidence.Ref, string)) (*hookServer, error) {
-	pair, ca, err := selfSigned(at)
+	pair, ca, err := certify(at)
 	if err != nil {
 		return nil, fmt.Errorf("making the webhook's certificate: %w", err)
 	}
@@ -154,26 +145,16 @@ func answering(decide func(*http.Request, *admissionv1.AdmissionRequest) string)
 	}
 }
 
-// selfSigned makes a certificate for an IP address that is its own authority.
-func selfSigned(at string) (tls.Certificate, []byte, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+// certify makes a certificate for an IP address, and says whose it is.
+func certify(at string) (tls.Certificate, []byte, error) {
+	ca, err := pki.New("rehearse webhook authority", hookLifetime)
 	if err != nil {
 		return tls.Certificate{}, nil, err
 	}
-	now := time.Now()
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "rehearse webhook"}, IPAddresses: []net.IP{net.ParseIP(at)},
-		NotBefore: now.Add(-clockSkew), NotAfter: now.Add(hookLifetime),
-		IsCA: true, BasicConstraintsValid: true,
-		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	server, err := ca.Server("rehearse webhook", at)
 	if err != nil {
 		return tls.Certificate{}, nil, err
 	}
-	var ca bytes.Buffer
-	if err := pem.Encode(&ca, &pem.Block{Type: "CERTIFICATE", Bytes: der}); err != nil {
-		return tls.Certificate{}, nil, err
-	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, ca.Bytes(), nil
+	pair, err := tls.X509KeyPair(server.Cert, server.Key)
+	return pair, ca.PEM, err
 }

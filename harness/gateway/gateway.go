@@ -123,7 +123,7 @@ func (g *Gateway) rewrite(r *httputil.ProxyRequest) {
 func (g *Gateway) RESTConfig() *rest.Config {
 	return &rest.Config{
 		Host:            "https://" + g.address,
-		TLSClientConfig: rest.TLSClientConfig{CAData: g.id.caPEM, CertData: g.id.certPEM, KeyData: g.id.keyPEM},
+		TLSClientConfig: rest.TLSClientConfig{CAData: g.id.caPEM, CertData: g.id.client.Cert, KeyData: g.id.client.Key},
 	}
 }
 
@@ -134,7 +134,7 @@ func (g *Gateway) WriteKubeconfig(path, namespace, user string) error {
 	const name = "gateway"
 	cfg := api.NewConfig()
 	cfg.Clusters[name] = &api.Cluster{Server: "https://" + g.address, CertificateAuthorityData: g.id.caPEM}
-	cfg.AuthInfos[name] = &api.AuthInfo{ClientCertificateData: g.id.certPEM, ClientKeyData: g.id.keyPEM, Impersonate: user}
+	cfg.AuthInfos[name] = &api.AuthInfo{ClientCertificateData: g.id.client.Cert, ClientKeyData: g.id.client.Key, Impersonate: user}
 	cfg.Contexts[name] = &api.Context{Cluster: name, AuthInfo: name, Namespace: namespace}
 	cfg.CurrentContext = name
 	if err := clientcmd.WriteToFile(*cfg, path); err != nil {
