@@ -13,7 +13,7 @@ import (
 )
 
 // How often, and for how long, a gate is tried for: an API server may be busy, restart, or be away for a while because
-// that is what is rehearsed.
+// that is what is rehearsed. One that has just been started refuses (403) until it has read its roles.
 const (
 	gateRetry    = 50 * time.Millisecond
 	gatePatience = 30 * time.Second
@@ -38,7 +38,7 @@ func (c *Controller) setGate(ctx context.Context, pod *corev1.Pod, open bool) er
 	err = wait.PollUntilContextTimeout(ctx, gateRetry, gatePatience, true, func(ctx context.Context) (bool, error) {
 		_, last = c.client.CoreV1().Pods(pod.Namespace).Patch(ctx, pod.Name, types.StrategicMergePatchType, patch,
 			metav1.PatchOptions{FieldManager: manager}, "status")
-		final := gone(last) || apierrors.IsForbidden(last) || apierrors.IsInvalid(last)
+		final := gone(last) || apierrors.IsInvalid(last)
 		if last != nil && final {
 			return false, last
 		}
