@@ -115,16 +115,21 @@ func (c *Cluster) prepare(ctx context.Context, nodes int, archives <-chan []stri
 		if c.version, err = awaitAPI(ctx, client); err != nil {
 			return err
 		}
-		if err := c.awaitReady(ctx, client, nodes); err != nil {
+		return c.awaitWorking(ctx, client, nodes)
+	})
+	return group.Wait()
+}
+
+// awaitWorking waits until pods can run on all nodes, reach each other and reach Services.
+func (c *Cluster) awaitWorking(ctx context.Context, client *kubernetes.Clientset, nodes int) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return c.awaitReady(ctx, client, nodes) })
+	group.Go(func() error { return c.awaitServices(ctx, client) })
+	group.Go(func() error {
+		if err := c.learnRanges(ctx, client, nodes); err != nil {
 			return err
 		}
-		if err := c.learnRanges(ctx, client); err != nil {
-			return err
-		}
-		if err := c.connect(ctx); err != nil {
-			return err
-		}
-		return c.awaitServices(ctx, client)
+		return c.connect(ctx)
 	})
 	return group.Wait()
 }

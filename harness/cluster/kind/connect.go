@@ -8,26 +8,29 @@ import (
 	"strings"
 
 	"golang.org/x/sync/errgroup"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"sigs.k8s.io/kind/pkg/apis/config/v1alpha4"
 )
 
 // learnRanges notes which addresses the pods of each node get, where pods of different nodes cannot reach each other by
-// themselves: our node image has no network add-on that tells nodes of each other.
-func (c *Cluster) learnRanges(ctx context.Context, client kubernetes.Interface) error {
+// themselves: our node image has no network add-on that tells nodes of each other. It waits until so many nodes have some.
+func (c *Cluster) learnRanges(ctx context.Context, client kubernetes.Interface, want int) error {
 	if !c.ownImage || len(c.members) < 2 {
 		return nil
 	}
-	nodes, err := client.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
-	if err != nil {
-		return fmt.Errorf("ask for the nodes' pod addresses: %w", err)
-	}
-	c.ranges = map[string][]string{}
-	for _, n := range nodes.Items {
-		c.ranges[n.Name] = n.Spec.PodCIDRs
-	}
-	return nil
+	return await(ctx, client.CoreV1().Nodes(), func(nodes []*corev1.Node) string {
+		c.ranges = map[string][]string{}
+		var missing []string
+		for _, n := range nodes {
+			if len(n.Spec.PodCIDRs) == 0 {
+				missing = append(missing, n.Name)
+			}
+			c.ranges[n.Name] = n.Spec.PodCIDRs
+		}
+		return lacking(want, len(nodes), "nodes with addresses for pods", missing)
+	})
 }
 
 // noProxy is how a config leaves kube-proxy out.
@@ -66,13 +69,16 @@ func (c *Cluster) connect(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("route between the nodes' pods: %w", err)
 	}
-	for _, node := range slices.Sorted(maps.Keys(addresses)) {
-		script := routes(node, addresses, c.ranges)
-		if _, err := c.engine.run(ctx, "exec", node, "sh", "-c", script); err != nil {
-			return fmt.Errorf("route between the nodes' pods: node %s: %w", node, err)
-		}
+	group, ctx := errgroup.WithContext(ctx)
+	for node := range addresses {
+		group.Go(func() error {
+			if _, err := c.engine.run(ctx, "exec", node, "sh", "-c", routes(node, addresses, c.ranges)); err != nil {
+				return fmt.Errorf("route between the nodes' pods: node %s: %w", node, err)
+			}
+			return nil
+		})
 	}
-	return nil
+	return group.Wait()
 }
 
 // addresses returns the addresses of the nodes that run.

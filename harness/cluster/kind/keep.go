@@ -67,7 +67,7 @@ func (p *Provider) join(ctx context.Context, info kept.Info) (*Cluster, error) {
 	if c.members, err = e.nodes(ctx, info.Name); err != nil {
 		return nil, err
 	}
-	return c, c.learnRanges(ctx, client)
+	return c, c.learnRanges(ctx, client, 0)
 }
 
 // attached is a cluster that another process keeps.
