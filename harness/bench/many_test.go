@@ -1,7 +1,6 @@
 package bench_test
 
 import (
-	"context"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -9,10 +8,8 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/resourceversion"
 
-	"rehearse.dev/rehearse/harness/api/v1alpha1"
 	"rehearse.dev/rehearse/harness/evidence"
 	"rehearse.dev/rehearse/harness/plan"
-	"rehearse.dev/rehearse/harness/release"
 	"rehearse.dev/rehearse/harness/runner"
 )
 
@@ -29,7 +26,7 @@ func BenchmarkMany(b *testing.B) {
 		all, own := s.stepsOf(dir)
 		steps, operations = append(steps, all), append(operations, own)
 	}, func() {
-		bare = append(bare, s.inNamespace(func(namespace string) { s.manyBare(plans[0], namespace) }))
+		bare = append(bare, s.inNamespace(func(namespace string) { s.bare(plans[0], namespace) }))
 	})
 	b.ReportMetric(steps.over(bare), "evidence/none")
 	b.Log(table{
@@ -47,33 +44,6 @@ func (s *site) many(plans []plan.Plan) string {
 	s.Helper()
 	run, dir := s.rehearse(runner.Config{Attached: staying{s.cluster}, Parallel: 1}, plans)
 	return filepath.Join(dir, run.Variants[0].Dir)
-}
-
-// manyBare does the plan's operations with the same driver, and nothing beside.
-func (s *site) manyBare(p plan.Plan, namespace string) {
-	s.Helper()
-	helm, err := release.Open(release.Target{
-		RESTConfig: s.cluster.RESTConfig(), CacheDir: s.cluster.CacheDir(),
-		Namespace: namespace, BaseDir: p.Dir, Release: p.Scenario.Spec.Release,
-	})
-	if err != nil {
-		s.Fatal(err)
-	}
-	for _, step := range p.Steps {
-		ctx, cancel := context.WithTimeout(s.Context(), step.Timeout.Duration)
-		switch spec := step.Spec.(type) {
-		case *v1alpha1.Install:
-			err = helm.Install(ctx, *spec)
-		case *v1alpha1.Upgrade:
-			err = helm.Upgrade(ctx, *spec)
-		case *v1alpha1.Rollback:
-			err = helm.Rollback(ctx, *spec)
-		}
-		cancel()
-		if err != nil {
-			s.Fatal(err)
-		}
-	}
 }
 
 // checkMany rehearses the plan once under watches that are not the harness's.

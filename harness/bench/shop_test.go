@@ -13,7 +13,8 @@ import (
 )
 
 // BenchmarkShop installs, scales, upgrades and rolls back the chart shop: with rehearse, all evidence on, and with a
-// shell script that calls the helm CLI and kubectl and waits for the same things. They take turns on one cluster.
+// shell script that calls the helm CLI and kubectl and waits for the same things. They take turns on one cluster with
+// Helm's SDK alone, which shows what no harness could do without.
 func BenchmarkShop(b *testing.B) {
 	s := newSite(b)
 	plans := s.load("testdata/shop.yaml")
@@ -22,12 +23,14 @@ func BenchmarkShop(b *testing.B) {
 	s.timeShop(plans)
 	s.inNamespace(script.run)
 
-	var steps, operations, whole, ourCPU, theirs, theirCPU sample
+	var steps, operations, whole, ourCPU, sdk, theirs, theirCPU sample
 	inTurns(b, func() {
 		before := cpuOf(b, syscall.RUSAGE_SELF)
 		t := s.timeShop(plans)
 		ourCPU = append(ourCPU, cpuOf(b, syscall.RUSAGE_SELF)-before)
 		steps, operations, whole = append(steps, t.steps), append(operations, t.operations), append(whole, t.whole)
+	}, func() {
+		sdk = append(sdk, s.inNamespace(func(namespace string) { s.bare(plans[0], namespace) }))
 	}, func() {
 		before := cpuOf(b, syscall.RUSAGE_CHILDREN)
 		theirs = append(theirs, s.inNamespace(script.run))
@@ -40,6 +43,7 @@ func BenchmarkShop(b *testing.B) {
 		rows: []row{
 			{"steps, all evidence on", []string{steps.String(), theirs.String()}, steps.over(theirs), 0.8},
 			{"operations alone, without the snapshots after them", []string{operations.String(), ""}, operations.over(theirs), 0},
+			{"Helm's SDK in one process, no evidence", []string{sdk.String(), ""}, sdk.over(theirs), 0},
 			{"whole variant, from its namespace to its reports", []string{whole.String(), ""}, whole.over(theirs), 0},
 			{"CPU of rehearse and simulated kubelets; of the CLIs", []string{ourCPU.String(), theirCPU.String()}, ourCPU.over(theirCPU), 0},
 		},

@@ -4,14 +4,17 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 
 	"rehearse.dev/rehearse/harness/actor"
+	"rehearse.dev/rehearse/harness/api/v1alpha1"
 	"rehearse.dev/rehearse/harness/assert"
 	"rehearse.dev/rehearse/harness/cluster"
 	"rehearse.dev/rehearse/harness/cluster/embedded"
@@ -19,6 +22,7 @@ import (
 	"rehearse.dev/rehearse/harness/evidence"
 	"rehearse.dev/rehearse/harness/plan"
 	"rehearse.dev/rehearse/harness/progress"
+	"rehearse.dev/rehearse/harness/release"
 	"rehearse.dev/rehearse/harness/runner"
 	"rehearse.dev/rehearse/harness/scenario"
 	"rehearse.dev/rehearse/harness/verdict"
@@ -161,6 +165,47 @@ func (s *site) inNamespace(do func(namespace string)) time.Duration {
 	}
 	s.Fatalf("the watch on namespace %s ended before it was gone", name)
 	return 0
+}
+
+// bare does the plan's operations with the same driver, and what its one actor scales, and nothing beside.
+func (s *site) bare(p plan.Plan, namespace string) {
+	s.Helper()
+	helm, err := release.Open(release.Target{
+		RESTConfig: s.cluster.RESTConfig(), CacheDir: s.cluster.CacheDir(),
+		Namespace: namespace, BaseDir: p.Dir, Release: p.Scenario.Spec.Release,
+	})
+	if err != nil {
+		s.Fatal(err)
+	}
+	for _, step := range p.Steps {
+		ctx, cancel := context.WithTimeout(s.Context(), step.Timeout.Duration)
+		switch spec := step.Spec.(type) {
+		case *v1alpha1.Install:
+			err = helm.Install(ctx, *spec)
+		case *v1alpha1.Upgrade:
+			err = helm.Upgrade(ctx, *spec)
+		case *v1alpha1.Rollback:
+			err = helm.Rollback(ctx, *spec)
+		case *v1alpha1.Act:
+			err = s.scale(ctx, namespace, p.Scenario.Spec.Actors[0].Do.Spec)
+		}
+		cancel()
+		if err != nil {
+			s.Fatal(err)
+		}
+	}
+}
+
+// scale does what an actor that scales a Deployment does.
+func (s *site) scale(ctx context.Context, namespace string, spec any) error {
+	to, ok := spec.(*v1alpha1.Scale)
+	if !ok {
+		return fmt.Errorf("the plan's actor is a %T", spec)
+	}
+	patch := fmt.Sprintf(`{"spec":{"replicas":%d}}`, to.Replicas)
+	_, err := s.client.AppsV1().Deployments(namespace).Patch(ctx, strings.TrimPrefix(to.Workload, "Deployment/"),
+		types.MergePatchType, []byte(patch), metav1.PatchOptions{}, "scale")
+	return err
 }
 
 // listener hears of a run's progress.

@@ -88,14 +88,15 @@ func about(s sample) string {
 	return text
 }
 
-// inTurns calls both in each round of a benchmark, now one first and then the other, so that what else goes on weighs on
-// both alike.
-func inTurns(b *testing.B, one, other func()) {
+// inTurns calls all in each round of a benchmark, each time another one first, so that what else goes on weighs on all
+// alike.
+func inTurns(b *testing.B, contenders ...func()) {
 	b.Helper()
 	for b.Loop() {
-		one()
-		other()
-		one, other = other, one
+		for _, do := range contenders {
+			do()
+		}
+		contenders = append(contenders[1:], contenders[0])
 	}
 }
 
