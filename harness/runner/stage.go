@@ -40,6 +40,7 @@ type stage struct {
 	troupe    *actor.Troupe
 	readiness *readiness.Controller
 	faults    *faults
+	restarts  restarts
 	watching  *observe.Subscription
 	noted     *journal.Entry          // the journal's entry of the namespace, on a cluster that outlives the run
 	end       context.CancelCauseFunc // ends what setUp started
@@ -64,7 +65,10 @@ func (r *run) setUp(ctx context.Context, j job, a *arena, rec *evidence.Recorder
 	defer watchdog.Stop()
 	openGateway := func(context.Context) error { return r.openGateway(s) }
 	raiseFaults := func(context.Context) error { return r.raiseFaults(s, j.tell) }
-	for _, step := range []func(context.Context) error{s.makeNamespace, s.watch, openGateway, s.openHelm, s.startReadiness, s.hireActors, raiseFaults} {
+	watchRestarts := func(context.Context) error { return s.watchRestarts(j.tell) }
+	for _, step := range []func(context.Context) error{
+		s.makeNamespace, s.watch, openGateway, s.openHelm, s.startReadiness, s.hireActors, raiseFaults, watchRestarts,
+	} {
 		if err := step(ctx); err != nil {
 			err = errors.Join(fmt.Errorf("%w: %w", ErrHarness, err), s.stop())
 			r.remove(context.WithoutCancel(ctx), s)

@@ -101,11 +101,17 @@ func (a *attached) PauseEtcd(context.Context) error { return a.plane().freeze(et
 func (a *attached) ResumeEtcd(context.Context) error { return a.plane().thaw(etcd) }
 
 func (p plane) freeze(component string) error {
+	if err := noteOutage(p.dir, component); err != nil {
+		return fmt.Errorf("freeze %s: %w", component, err)
+	}
 	return p.signal(component, syscall.SIGSTOP, "freeze")
 }
 
 func (p plane) thaw(component string) error {
-	return p.signal(component, syscall.SIGCONT, "let go on")
+	if err := p.signal(component, syscall.SIGCONT, "let go on"); err != nil {
+		return err
+	}
+	return endOutage(p.dir, component)
 }
 
 func (p plane) signal(component string, sig syscall.Signal, what string) error {
@@ -136,6 +142,9 @@ func (p plane) resume(ctx context.Context, component string) error {
 func (p plane) kill(ctx context.Context, component string) error {
 	process, err := p.find(component)
 	if err == nil {
+		err = noteOutage(p.dir, component)
+	}
+	if err == nil {
 		err = p.order(component, process)
 	}
 	if err == nil {
@@ -147,10 +156,14 @@ func (p plane) kill(ctx context.Context, component string) error {
 	return nil
 }
 
-// order writes the file whole or not at all.
+// order tells the cluster's owner that the process's end will be no death.
 func (p plane) order(component string, process journal.Process) error {
-	path := filepath.Join(p.dir, component+downSuffix)
-	if err := os.WriteFile(path+".new", []byte(process.Text()), 0o600); err != nil {
+	return writeWhole(filepath.Join(p.dir, component+downSuffix), []byte(process.Text()))
+}
+
+// writeWhole writes a file whole or not at all.
+func writeWhole(path string, content []byte) error {
+	if err := os.WriteFile(path+".new", content, 0o600); err != nil {
 		return err
 	}
 	return os.Rename(path+".new", path)
@@ -177,6 +190,9 @@ func (p plane) start(ctx context.Context, component string) error {
 		return fail(fmt.Errorf("wait until the cluster's owner starts it: %w", err))
 	}
 	if err := awaitStatus(ctx, p.config, "/readyz", isOK); err != nil {
+		return fail(err)
+	}
+	if err := endOutage(p.dir, component); err != nil {
 		return fail(err)
 	}
 	return nil
