@@ -50,7 +50,7 @@ var layers = []layer{
 	{path: "harness/gateway", may: []string{"harness/pki", "harness/evidence", "harness/wire"}},
 	{path: "harness/observe", may: []string{"harness/evidence", "harness/ref"}},
 
-	{path: "harness/helmcmd", may: []string{"harness/api", "harness/cluster", "harness/release"}},
+	{path: "harness/helmcmd", may: []string{"harness/api", "harness/cluster", "harness/lifeline", "harness/release"}},
 
 	// From evidence to verdicts and reports, without a cluster.
 	{path: "harness/ownership", pure: true, may: []string{"harness/evidence"}},

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -42,7 +41,9 @@ type stage struct {
 	faults    *faults
 	restarts  restarts
 	watching  *observe.Subscription
+	journal   *journal.Journal
 	noted     *journal.Entry          // the journal's entry of the namespace, on a cluster that outlives the run
+	home      *journal.Entry          // that of the home of helm commands, there
 	end       context.CancelCauseFunc // ends what setUp started
 }
 
@@ -50,7 +51,7 @@ type stage struct {
 // again what it had set up.
 func (r *run) setUp(ctx context.Context, j job, a *arena, rec *evidence.Recorder) (*stage, error) {
 	s := &stage{
-		plan: j.plan, arena: a, rec: rec, redactor: r.redactor, commands: j.commands,
+		plan: j.plan, arena: a, rec: rec, redactor: r.redactor, commands: j.commands, journal: r.cfg.Journal,
 		scope: observe.Scope{Namespace: j.namespace, Release: j.plan.Scenario.Spec.Release.Name},
 	}
 	if a.kept {
@@ -151,7 +152,7 @@ func (s *stage) hireActors(ctx context.Context) error {
 func (s *stage) stop() error {
 	defer s.end(nil)
 	s.stopActing()
-	err := os.RemoveAll(s.helmHome())
+	err := s.removeHome()
 	if s.readiness != nil {
 		err = errors.Join(err, s.readiness.Close())
 	}
