@@ -5,6 +5,7 @@ package helmcmd
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -22,6 +23,10 @@ import (
 
 // versionBound is how long a binary may take to say which version it is.
 const versionBound = 10 * time.Second
+
+// ErrNoHelm says that a scenario names no helm and that there is none to fall back on: this program cannot act as helm, and
+// does not know which version of Helm it is made of, as test binaries do not.
+var ErrNoHelm = errors.New("driver cli has no helm to run: in go test, call rehearsetest.OwnHelm in TestMain and state rehearsetest.WithHelm, or name a helm with helm: {version: ...} or helm: {path: ...}")
 
 // Finder finds helm commands.
 type Finder struct {
@@ -51,7 +56,10 @@ func (f Finder) Find(ctx context.Context, h *v1alpha1.Helm, dir string) (release
 		return f.built(ctx, h.Version)
 	}
 	linked := linkedVersion()
-	if f.Own == "" {
+	switch {
+	case f.Own == "" && linked == "":
+		return release.Command{}, ErrNoHelm
+	case f.Own == "":
 		return f.built(ctx, linked)
 	}
 	return release.Command{Path: f.Own, Own: true, Major: 4, Version: strings.TrimPrefix(linked, "v")}, nil
