@@ -32,7 +32,6 @@ var layers = []layer{
 	{path: "harness/ref", pure: true},
 	{path: "harness/pki", pure: true},
 	{path: "harness/lifeline", pure: true},
-	{path: "harness/wire", pure: true},
 
 	// From a file to a plan, without a cluster.
 	{path: "harness/schema/fields", pure: true, may: []string{"harness/api"}},
@@ -47,10 +46,11 @@ var layers = []layer{
 	{path: "harness/readiness", may: []string{"harness/api", "harness/evidence", "harness/plan", "harness/ref"}},
 	{path: "harness/actor", may: []string{"harness/api", "harness/evidence", "harness/ref", "harness/registry"}},
 	{path: "harness/fault", may: []string{"harness/pki", "harness/api", "harness/cluster", "harness/evidence", "harness/plan", "harness/ref", "harness/registry", "harness/wire"}},
+	{path: "harness/wire", pure: true, may: []string{"harness/evidence"}},
 	{path: "harness/gateway", may: []string{"harness/pki", "harness/evidence", "harness/wire"}},
 	{path: "harness/observe", may: []string{"harness/evidence", "harness/ref"}},
 
-	{path: "harness/helmcmd", may: []string{"harness/api", "harness/cluster", "harness/release"}},
+	{path: "harness/helmcmd", may: []string{"harness/api", "harness/cluster", "harness/lifeline", "harness/release"}},
 
 	// From evidence to verdicts and reports, without a cluster.
 	{path: "harness/ownership", pure: true, may: []string{"harness/evidence"}},

@@ -19,7 +19,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"rehearse.dev/rehearse/harness/cluster"
-	"rehearse.dev/rehearse/harness/cluster/journal"
 	"rehearse.dev/rehearse/harness/cluster/kept"
 	"rehearse.dev/rehearse/harness/cluster/providers"
 	"rehearse.dev/rehearse/harness/progress"
@@ -129,12 +128,9 @@ func (f *runFlags) config(reporter progress.Reporter, attached cluster.Cluster) 
 		Args:      os.Args[1:],
 		Seed:      f.selection.seed,
 	}
-	var err error
-	if cfg.OwnHelm, err = os.Executable(); err != nil || attached == nil {
-		return cfg, err
-	}
 	cfg.Attached = attached
-	cfg.Journal, err = journal.Open("")
+	var err error
+	cfg.OwnHelm, err = os.Executable()
 	return cfg, err
 }
 

@@ -26,6 +26,7 @@ type Event struct {
 	Readiness  *Readiness     `json:"readiness,omitempty"`
 	Fault      *Fault         `json:"fault,omitempty"`
 	Request    *Request       `json:"request,omitempty"`
+	Restart    *Restart       `json:"restart,omitempty"`
 	Gap        *Gap           `json:"gap,omitempty"`
 }
 
@@ -156,6 +157,14 @@ type Fault struct {
 	Action string `json:"action,omitempty"`
 	// Detail says more, such as why something failed.
 	Detail string `json:"detail,omitempty"`
+}
+
+// Restart says that a component of the control plane did not survive an outage that was asked for, and was started again.
+// It is recorded at the end of the step in which that was noticed.
+type Restart struct {
+	Component string `json:"component"`
+	// Reason says when and how it had ended.
+	Reason string `json:"reason"`
 }
 
 // Gap says that evidence may be missing: a watch broke and could not be resumed without loss.

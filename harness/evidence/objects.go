@@ -201,6 +201,10 @@ func (r *Redactor) event(e Event) Event {
 		c := *e.Request
 		c.Message, c.Error, c.Path = r.Text(c.Message), r.Text(c.Error), r.Text(c.Path)
 		e.Request = &c
+	case e.Restart != nil:
+		c := *e.Restart
+		c.Reason = r.Text(c.Reason)
+		e.Restart = &c
 	case e.Gap != nil:
 		c := *e.Gap
 		c.Reason = r.Text(c.Reason)

@@ -59,6 +59,7 @@ func TestNoSecretIsWritten(t *testing.T) {
 		{KubeEvent: &evidence.KubeEvent{Message: password}},
 		{Write: &evidence.ActorWrite{Error: password}},
 		{Gap: &evidence.Gap{Reason: password}},
+		{Restart: &evidence.Restart{Reason: password}},
 	} {
 		r.Record(e)
 	}

@@ -54,6 +54,32 @@ func TestRequestRoundTrip(t *testing.T) {
 	}
 }
 
+// TestRequestWrites: which requests are to change something, and how each reads.
+func TestRequestWrites(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		request evidence.Request
+		want    bool
+		text    string
+	}{
+		{evidence.Request{Verb: "patch", Resource: "deployments", Name: "backend"}, true, "patch deployments/backend"},
+		{evidence.Request{Verb: "patch", Resource: "deployments", Name: "backend", DryRun: true}, false, "patch deployments/backend"},
+		{evidence.Request{Verb: "update", Resource: "deployments", Subresource: "scale", Name: "backend"}, true, "update deployments/backend (scale)"},
+		{evidence.Request{Verb: "create", Resource: "secrets"}, true, "create secrets"},
+		{evidence.Request{Verb: "deletecollection", Resource: "pods"}, true, "deletecollection pods"},
+		{evidence.Request{Verb: "list", Resource: "pods"}, false, "list pods"},
+		{evidence.Request{Verb: "watch", Resource: "pods"}, false, "watch pods"},
+		{evidence.Request{Verb: "delete", Path: "/logs"}, false, "delete /logs"},
+	} {
+		if got := test.request.Writes(); got != test.want {
+			t.Errorf("%s: writes is %v, want %v", test.text, got, test.want)
+		}
+		if got := test.request.String(); got != test.text {
+			t.Errorf("it reads %q, want %q", got, test.text)
+		}
+	}
+}
+
 // TestRequestSecrets: no value of a Secret is in the evidence, whatever kind of body carries it, and equal ones stay equal.
 func TestRequestSecrets(t *testing.T) {
 	t.Parallel()

@@ -14,7 +14,6 @@ import (
 	"rehearse.dev/rehearse/harness/cluster"
 	"rehearse.dev/rehearse/harness/evidence"
 	"rehearse.dev/rehearse/harness/registry"
-	"rehearse.dev/rehearse/harness/wire"
 )
 
 // What breaks, as v1alpha1.API has it.
@@ -117,7 +116,7 @@ func (d *disturbance) inject(ctx context.Context, s *scene) error {
 	match.Verb = cmp.Or(match.Verb, verbFor(d.spec.Break))
 	t := &trap{
 		spec: d.spec, fault: s.name, matcher: newMatcher(match, s.Seed, s.name), now: time.Now,
-		fired: func(r wire.Request, detail string) { s.fired(kinds.refOf(r), detail) },
+		fired: func(r evidence.Request, detail string) { s.fired(kinds.refOf(r), detail) },
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -163,7 +162,7 @@ func kindsOf(ctx context.Context, s Site) (kinds, error) {
 
 // refOf is the object that a request is about, or * for all of a kind. Where the kind is not known the resource stands for
 // it, and for a path that is no object's the path does.
-func (k kinds) refOf(r wire.Request) evidence.Ref {
+func (k kinds) refOf(r evidence.Request) evidence.Ref {
 	gvr := schema.GroupVersionResource{Group: r.Group, Version: r.Version, Resource: r.Resource}
 	if r.Resource == "" {
 		return evidence.Ref{Kind: "Path", Name: r.Path}

@@ -22,7 +22,7 @@ func trapFor(spec v1alpha1.API, seed int64, now *time.Time) (*trap, *[]string) {
 	var fired []string
 	return &trap{
 		spec: &spec, fault: "f", matcher: newMatcher(spec.Match, seed, "f"), now: func() time.Time { return *now },
-		fired: func(_ wire.Request, detail string) { fired = append(fired, detail) },
+		fired: func(_ evidence.Request, detail string) { fired = append(fired, detail) },
 	}, &fired
 }
 
@@ -168,7 +168,7 @@ func TestHalveList(t *testing.T) {
 func TestKinds(t *testing.T) {
 	t.Parallel()
 	all := kinds{schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "deployments"}: "Deployment"}
-	for want, r := range map[evidence.Ref]wire.Request{
+	for want, r := range map[evidence.Ref]evidence.Request{
 		{Group: "apps", Version: "v1", Kind: "Deployment", Namespace: "ns", Name: "web"}: patchOf("web"),
 		{Group: "apps", Version: "v1", Kind: "Deployment", Namespace: "ns", Name: "*"}:   patchOf(""),
 		{Version: "v1", Kind: "widgets", Name: "w"}:                                      {Version: "v1", Resource: "widgets", Name: "w"},

@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"rehearse.dev/rehearse/harness/api/v1alpha1"
+	"rehearse.dev/rehearse/harness/evidence"
 	"rehearse.dev/rehearse/harness/wire"
 )
 
@@ -24,13 +25,13 @@ type trap struct {
 	fault   string
 	matcher *matcher
 	now     func() time.Time
-	fired   func(wire.Request, string)
+	fired   func(evidence.Request, string)
 	sprung  int
 	since   time.Time
 }
 
 // Intercept implements wire.Interceptor.
-func (t *trap) Intercept(r wire.Request) *wire.Action {
+func (t *trap) Intercept(r evidence.Request) *wire.Action {
 	if !t.matcher.picks(r) {
 		return nil
 	}
@@ -54,7 +55,7 @@ func (t *trap) Intercept(r wire.Request) *wire.Action {
 
 // action is what happens to a request. It counts as a firing when it happens: an answer of the API server can only break
 // once there is one.
-func (t *trap) action(r wire.Request) *wire.Action {
+func (t *trap) action(r evidence.Request) *wire.Action {
 	fire := func(what string) func() { return func() { t.fired(r, r.String()+": "+what) } }
 	a := &wire.Action{By: t.fault}
 	if t.spec.Latency != nil {
@@ -101,7 +102,7 @@ func (t *trap) response(how string) *wire.Response {
 var statusType = metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}
 
 // refusal is an answer as an API server words it.
-func refusal(spec *v1alpha1.APIResponse, r wire.Request) *wire.Answer {
+func refusal(spec *v1alpha1.APIResponse, r evidence.Request) *wire.Answer {
 	after := 0
 	if spec.RetryAfter != nil {
 		after = int(spec.RetryAfter.Seconds())

@@ -109,7 +109,7 @@ func (c *client) intercept(s *scene, m v1alpha1.Match, when string) wire.Interce
 		m.Verb = writes
 	}
 	matcher, here := newMatcher(m, s.Seed, s.name), c.round
-	return wire.InterceptorFunc(func(r wire.Request) *wire.Action {
+	return wire.InterceptorFunc(func(r evidence.Request) *wire.Action {
 		if here.off.Load() || !matcher.picks(r) {
 			return nil
 		}

@@ -87,7 +87,7 @@ func (p *fakePath) Intercept(i wire.Interceptor) func() {
 func (p *fakePath) patch(ctx context.Context, resource string) (arrived bool) {
 	arrived = true
 	for _, i := range slices.Clone(p.interceptors) {
-		action := i.Intercept(wire.Request{Verb: "patch", Resource: resource, Name: "x"})
+		action := i.Intercept(evidence.Request{Verb: "patch", Resource: resource, Name: "x"})
 		if action == nil {
 			continue
 		}

@@ -19,7 +19,6 @@ import (
 	"rehearse.dev/rehearse/harness/evidence"
 	"rehearse.dev/rehearse/harness/ref"
 	"rehearse.dev/rehearse/harness/registry"
-	"rehearse.dev/rehearse/harness/wire"
 )
 
 func leftoverHookEntry() registry.Entry[Code] {
@@ -129,8 +128,8 @@ func (l *leftover) inject(ctx context.Context, s *scene) error {
 	}
 	l.uid = string(made.GetUID())
 	target := refTo(made)
-	writes := func(r wire.Request) bool {
-		return r.Mutates() && r.Verb != "delete" && r.Resource == jobs.Resource && r.Subresource == "" &&
+	writes := func(r evidence.Request) bool {
+		return r.Writes() && r.Verb != "delete" && r.Resource == jobs.Resource && r.Subresource == "" &&
 			r.Namespace == o.namespace && r.Name == o.name
 	}
 	l.stop = s.overhear(writes, func(a answer) {

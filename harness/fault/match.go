@@ -6,9 +6,9 @@ import (
 	"strings"
 
 	"rehearse.dev/rehearse/harness/api/v1alpha1"
+	"rehearse.dev/rehearse/harness/evidence"
 	"rehearse.dev/rehearse/harness/plan"
 	"rehearse.dev/rehearse/harness/registry"
-	"rehearse.dev/rehearse/harness/wire"
 )
 
 // writes is what a Match's verb says for every write that is no dry run, coreGroup what its group says for the one
@@ -45,7 +45,7 @@ func newMatcher(spec v1alpha1.Match, seed int64, name string) *matcher {
 }
 
 // picks counts a request if it fits, and tells whether it is one of those that are meant.
-func (m *matcher) picks(r wire.Request) bool {
+func (m *matcher) picks(r evidence.Request) bool {
 	if !m.fits(r) {
 		return false
 	}
@@ -53,7 +53,7 @@ func (m *matcher) picks(r wire.Request) bool {
 	return m.fit >= m.spec.Nth && m.draw(r)
 }
 
-func (m *matcher) fits(r wire.Request) bool {
+func (m *matcher) fits(r evidence.Request) bool {
 	resource := r.Resource
 	if r.Subresource != "" {
 		resource += "/" + r.Subresource
@@ -68,12 +68,12 @@ func (m *matcher) fits(r wire.Request) bool {
 		}, func(pair [2]string) bool { return pair[0] != "" && pair[0] != pair[1] })
 }
 
-func (m *matcher) fitsVerb(r wire.Request) bool {
+func (m *matcher) fitsVerb(r evidence.Request) bool {
 	switch m.spec.Verb {
 	case "":
 		return true
 	case writes:
-		return r.Mutates()
+		return r.Writes()
 	}
 	return r.Verb == m.spec.Verb
 }
@@ -86,14 +86,11 @@ func fitsName(want, name string) bool {
 }
 
 // draw decides by chance. Namespaces differ from run to run, so they have no say in it.
-func (m *matcher) draw(r wire.Request) bool {
+func (m *matcher) draw(r evidence.Request) bool {
 	if m.spec.Probability == 0 {
 		return true
 	}
 	alike := []string{"match", m.name, r.Verb, r.Group, r.Resource, r.Subresource, r.Name, r.Path}
-	if r.Resource != "" {
-		alike[len(alike)-1] = ""
-	}
 	key := strings.Join(alike, "\x00")
 	m.drawn[key]++
 	return plan.Rand(m.seed, append(alike, strconv.Itoa(m.drawn[key]))...).IntN(100) < m.spec.Probability

@@ -6,31 +6,31 @@ import (
 	"testing"
 
 	"rehearse.dev/rehearse/harness/api/v1alpha1"
-	"rehearse.dev/rehearse/harness/wire"
+	"rehearse.dev/rehearse/harness/evidence"
 )
 
-func patchOf(name string) wire.Request {
-	return wire.Request{
+func patchOf(name string) evidence.Request {
+	return evidence.Request{
 		Verb: "patch", Group: "apps", Version: "v1", Resource: "deployments", Namespace: "ns", Name: name, Manager: "helm",
 	}
 }
 
 func TestMatchFits(t *testing.T) {
 	t.Parallel()
-	scale, dry, secret := patchOf("web"), patchOf("web"), wire.Request{Verb: "create", Resource: "secrets", Name: "sh.helm.release.v1.shop.v2"}
+	scale, dry, secret := patchOf("web"), patchOf("web"), evidence.Request{Verb: "create", Resource: "secrets", Name: "sh.helm.release.v1.shop.v2"}
 	scale.Subresource, dry.DryRun = "scale", true
 	for name, test := range map[string]struct {
 		match   v1alpha1.Match
-		request wire.Request
+		request evidence.Request
 		want    bool
 	}{
-		"anything":         {v1alpha1.Match{}, wire.Request{Verb: "get", Path: "/version"}, true},
+		"anything":         {v1alpha1.Match{}, evidence.Request{Verb: "get", Path: "/version"}, true},
 		"all of it":        {v1alpha1.Match{Verb: "patch", Group: "apps", Resource: "deployments", Namespace: "ns", Name: "web", Manager: "helm"}, patchOf("web"), true},
 		"verb":             {v1alpha1.Match{Verb: "update"}, patchOf("web"), false},
 		"group":            {v1alpha1.Match{Group: "batch"}, patchOf("web"), false},
 		"core":             {v1alpha1.Match{Group: "core"}, secret, true},
 		"not core":         {v1alpha1.Match{Group: "core"}, patchOf("web"), false},
-		"no group at all":  {v1alpha1.Match{Group: "core"}, wire.Request{Verb: "get", Path: "/version"}, false},
+		"no group at all":  {v1alpha1.Match{Group: "core"}, evidence.Request{Verb: "get", Path: "/version"}, false},
 		"resource":         {v1alpha1.Match{Resource: "statefulsets"}, patchOf("web"), false},
 		"subresource":      {v1alpha1.Match{Resource: "deployments/scale"}, scale, true},
 		"not subresource":  {v1alpha1.Match{Resource: "deployments"}, scale, false},
@@ -41,7 +41,7 @@ func TestMatchFits(t *testing.T) {
 		"manager":          {v1alpha1.Match{Manager: "kubectl"}, patchOf("web"), false},
 		"a write":          {v1alpha1.Match{Verb: "write"}, patchOf("web"), true},
 		"a dry run":        {v1alpha1.Match{Verb: "write"}, dry, false},
-		"no write":         {v1alpha1.Match{Verb: "write"}, wire.Request{Verb: "list", Resource: "pods"}, false},
+		"no write":         {v1alpha1.Match{Verb: "write"}, evidence.Request{Verb: "list", Resource: "pods"}, false},
 	} {
 		if got := newMatcher(test.match, 1, "f").picks(test.request); got != test.want {
 			t.Errorf("%s: %v", name, got)

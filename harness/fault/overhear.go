@@ -4,12 +4,13 @@ import (
 	"fmt"
 	"strings"
 
+	"rehearse.dev/rehearse/harness/evidence"
 	"rehearse.dev/rehearse/harness/wire"
 )
 
 // answer is what the API server answered to a request of Helm's.
 type answer struct {
-	wire.Request
+	evidence.Request
 	status int
 	body   []byte
 }
@@ -28,15 +29,15 @@ func (a answer) says(words ...string) bool {
 }
 
 // always wants the answers to all requests.
-func always(wire.Request) bool { return true }
+func always(evidence.Request) bool { return true }
 
 // overhear tells of the API server's answers to those of Helm's requests that are wanted, before Helm has them, until stop
 // is called. Where Helm's requests pass nowhere, nothing is heard.
-func (s Site) overhear(wanted func(wire.Request) bool, tell func(answer)) (stop func()) {
+func (s Site) overhear(wanted func(evidence.Request) bool, tell func(answer)) (stop func()) {
 	if s.Path == nil {
 		return func() {}
 	}
-	return s.Path.Intercept(wire.InterceptorFunc(func(r wire.Request) *wire.Action {
+	return s.Path.Intercept(wire.InterceptorFunc(func(r evidence.Request) *wire.Action {
 		if !wanted(r) {
 			return nil
 		}

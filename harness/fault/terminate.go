@@ -16,7 +16,6 @@ import (
 	"rehearse.dev/rehearse/harness/api/v1alpha1"
 	"rehearse.dev/rehearse/harness/evidence"
 	"rehearse.dev/rehearse/harness/registry"
-	"rehearse.dev/rehearse/harness/wire"
 )
 
 func terminateNamespaceEntry() registry.Entry[Code] {
@@ -89,7 +88,7 @@ func namespaceRef(ns *corev1.Namespace) evidence.Ref {
 
 func (t *termination) inject(ctx context.Context, s *scene) error {
 	name := s.Undo[undoNamespace]
-	t.stop = s.overhear(wire.Request.Mutates, func(a answer) {
+	t.stop = s.overhear(evidence.Request.Writes, func(a answer) {
 		if a.status == http.StatusForbidden && a.says(name, "because it is being terminated") {
 			s.fired(s.Targets[0], a.String())
 		}

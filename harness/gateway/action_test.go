@@ -13,13 +13,14 @@ import (
 
 	"k8s.io/client-go/rest"
 
+	"rehearse.dev/rehearse/harness/evidence"
 	"rehearse.dev/rehearse/harness/gateway"
 	"rehearse.dev/rehearse/harness/wire"
 )
 
 // once gives every request the same action.
 func always(a *wire.Action) wire.Interceptor {
-	return wire.InterceptorFunc(func(wire.Request) *wire.Action { return a })
+	return wire.InterceptorFunc(func(evidence.Request) *wire.Action { return a })
 }
 
 func TestActions(t *testing.T) {
@@ -103,7 +104,7 @@ func TestStalls(t *testing.T) {
 			bothProtocols(t, func(t *testing.T, s *site, c *http.Client) {
 				url := s.RESTConfig().Host + "/api/v1/namespaces/ns/pods/p"
 				stalled := make(chan struct{}, 2)
-				remove := s.Intercept(wire.InterceptorFunc(func(wire.Request) *wire.Action {
+				remove := s.Intercept(wire.InterceptorFunc(func(evidence.Request) *wire.Action {
 					stalled <- struct{}{}
 					return action
 				}))
@@ -234,7 +235,7 @@ func TestOrder(t *testing.T) {
 	s := open(t)
 	var asked []string
 	add := func(name string, a *wire.Action) {
-		s.Intercept(wire.InterceptorFunc(func(wire.Request) *wire.Action {
+		s.Intercept(wire.InterceptorFunc(func(evidence.Request) *wire.Action {
 			asked = append(asked, name)
 			return a
 		}))

@@ -9,7 +9,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"slices"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -49,23 +48,17 @@ type exchange struct {
 
 // ServeHTTP implements http.Handler.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	e := &exchange{step: g.sink.Step()}
-	e.seen.Began = g.sink.Now()
-	req := parse(r)
+	began := g.sink.Now()
+	e := &exchange{step: g.sink.Step(), seen: parse(r)}
+	e.seen.Began = began
 	e.readBody(r)
-	if req.Verb == "create" && req.Resource != "" && req.Name == "" {
-		req.Name = nameIn(e.body)
+	if e.seen.Verb == "create" && e.seen.Resource != "" && e.seen.Name == "" {
+		e.seen.Name = nameIn(e.body)
 	}
-	acts, open := g.enter(&req)
-	if !open {
+	if open := g.enter(e); !open {
 		panic(http.ErrAbortHandler)
 	}
 	defer g.under.Done()
-	for i := range acts {
-		acts[i].seen = &e.seen
-	}
-	e.acts = acts
-	e.describe(req, patchType(r))
 	defer func() { g.record(e) }()
 	counted := &counter{ResponseWriter: w, exchange: e}
 	if e.before(counted, r) {
@@ -98,22 +91,6 @@ func (e *exchange) readBody(r *http.Request) {
 		io.Reader
 		io.Closer
 	}{io.MultiReader(bytes.NewReader(body), rest), whole}
-}
-
-func (e *exchange) describe(r wire.Request, patch string) {
-	s := &e.seen
-	s.Number, s.Verb = r.Seq, r.Verb
-	s.Group, s.Version, s.Resource, s.Subresource = r.Group, r.Version, r.Resource, r.Subresource
-	s.Namespace, s.Name = r.Namespace, r.Name
-	s.Manager, s.UserAgent, s.Force, s.DryRun, s.PatchType = r.Manager, r.UserAgent, r.Force, r.DryRun, patch
-	if r.Resource == "" {
-		s.Path = r.Path
-	}
-	for _, a := range e.acts {
-		if a.By != "" && !slices.Contains(s.Faults, a.By) {
-			s.Faults = append(s.Faults, a.By)
-		}
-	}
 }
 
 func (g *Gateway) record(e *exchange) {

@@ -172,26 +172,30 @@ func (g *Gateway) Close() error {
 }
 
 // enter numbers a request and asks the interceptors what becomes of it; it reports whether the gateway is open.
-func (g *Gateway) enter(r *wire.Request) (acts []act, open bool) {
+func (g *Gateway) enter(e *exchange) (open bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.closed {
-		return nil, false
+		return false
 	}
 	g.under.Add(1)
 	g.seq++
-	r.Seq = g.seq
+	e.seen.Number = g.seq
+	asked := e.seen
 	for _, i := range g.interceptors {
-		action := i.Intercept(*r)
+		action := i.Intercept(asked)
 		if action == nil {
 			continue
 		}
-		acts = append(acts, act{Action: action, removed: i.removed})
+		e.acts = append(e.acts, act{Action: action, removed: i.removed, seen: &e.seen})
+		if action.By != "" && !slices.Contains(e.seen.Faults, action.By) {
+			e.seen.Faults = append(e.seen.Faults, action.By)
+		}
 		if action.Answer != nil || action.Response != nil {
 			break
 		}
 	}
-	return acts, true
+	return true
 }
 
 // buffers lends ReverseProxy what it copies with.

@@ -6,14 +6,14 @@ import (
 	"net/url"
 	"strings"
 
-	"rehearse.dev/rehearse/harness/wire"
+	"rehearse.dev/rehearse/harness/evidence"
 )
 
 // parse reads what a request is about from its URL, as the API server does. Whoever calls it fills in what the body says.
-func parse(r *http.Request) wire.Request {
+func parse(r *http.Request) evidence.Request {
 	query := r.URL.Query()
-	req := wire.Request{
-		Verb: strings.ToLower(r.Method), Path: r.URL.Path,
+	req := evidence.Request{
+		Verb: strings.ToLower(r.Method), PatchType: patchType(r),
 		Manager: query.Get("fieldManager"), UserAgent: r.UserAgent(),
 		Force: query.Get("force") == "true", DryRun: query.Has("dryRun"),
 	}
@@ -24,6 +24,7 @@ func parse(r *http.Request) wire.Request {
 	case parts[0] == "apis" && len(parts) >= 4:
 		req.Group, req.Version, parts = parts[1], parts[2], parts[3:]
 	default:
+		req.Path = r.URL.Path
 		return req
 	}
 	if parts[0] == "namespaces" && len(parts) > 2 && parts[2] != "status" && parts[2] != "finalize" {

@@ -4,12 +4,10 @@ package helmcmd
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime/debug"
 	"strconv"
@@ -18,11 +16,17 @@ import (
 
 	"rehearse.dev/rehearse/harness/api/v1alpha1"
 	"rehearse.dev/rehearse/harness/cluster/gobuild"
+	"rehearse.dev/rehearse/harness/cluster/journal"
+	"rehearse.dev/rehearse/harness/lifeline"
 	"rehearse.dev/rehearse/harness/release"
 )
 
 // versionBound is how long a binary may take to say which version it is.
 const versionBound = 10 * time.Second
+
+// ErrNoHelm says that a scenario names no helm and that there is none to fall back on: this program cannot act as helm, and
+// does not know which version of Helm it is made of, as test binaries do not.
+var ErrNoHelm = errors.New("driver cli has no helm to run: in go test, call rehearsetest.OwnHelm in TestMain and state rehearsetest.WithHelm, or name a helm with helm: {version: ...} or helm: {path: ...}")
 
 // Finder finds helm commands.
 type Finder struct {
@@ -47,12 +51,15 @@ func (f Finder) Find(ctx context.Context, h *v1alpha1.Helm, dir string) (release
 		if err != nil {
 			return release.Command{}, fmt.Errorf("finding the helm command %s: %w", h.Path, err)
 		}
-		return binary(ctx, path)
+		return f.binary(ctx, path)
 	case h != nil && h.Version != "":
 		return f.built(ctx, h.Version)
 	}
 	linked := linkedVersion()
-	if f.Own == "" {
+	switch {
+	case f.Own == "" && linked == "":
+		return release.Command{}, ErrNoHelm
+	case f.Own == "":
 		return f.built(ctx, linked)
 	}
 	return release.Command{Path: f.Own, Own: true, Major: 4, Version: strings.TrimPrefix(linked, "v")}, nil
@@ -95,25 +102,54 @@ func (f Finder) built(ctx context.Context, version string) (release.Command, err
 }
 
 // binary asks a helm binary for its version.
-func binary(ctx context.Context, path string) (release.Command, error) {
-	ctx, cancel := context.WithTimeout(ctx, versionBound)
-	defer cancel()
-	home, err := os.MkdirTemp("", "rehearse-helm-")
-	if err != nil {
-		return release.Command{}, fmt.Errorf("asking %s for its version: %w", path, err)
+func (f Finder) binary(ctx context.Context, path string) (release.Command, error) {
+	fail := func(err error) (release.Command, error) {
+		return release.Command{}, fmt.Errorf("asking %s for its version, as helm version: %w", path, err)
 	}
-	var stdout, stderr bytes.Buffer
-	cmd := exec.CommandContext(ctx, path, "version", "--template", "{{.Version}}")
-	cmd.Env = []string{"HOME=" + home}
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	cmd.WaitDelay = time.Second
-	err = errors.Join(cmd.Run(), os.RemoveAll(home))
-	version := strings.TrimPrefix(strings.TrimSpace(stdout.String()), "v")
-	major, badVersion := majorOf(version)
-	if err = cmp.Or(err, badVersion); err != nil {
-		return release.Command{}, fmt.Errorf("asking %s for its version, as helm version: %w %s", path, err, bytes.TrimSpace(stderr.Bytes()))
+	j, err := journal.Open(f.StateRoot)
+	if err != nil {
+		return fail(err)
+	}
+	version := ""
+	err = j.InTempDir(os.TempDir(), "helm", func(home string) (err error) {
+		version, err = ask(ctx, path, home)
+		return err
+	})
+	if err != nil {
+		return fail(err)
+	}
+	major, err := majorOf(version)
+	if err != nil {
+		return fail(err)
 	}
 	return release.Command{Path: path, Major: major, Version: version}, nil
+}
+
+// ask runs helm version. The process ends with this one, however that ends, and is killed with all that it started if it
+// takes too long.
+func ask(ctx context.Context, path, home string) (version string, err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, versionBound, fmt.Errorf("it gave none within %s", versionBound))
+	defer cancel()
+	line, err := lifeline.New()
+	if err != nil {
+		return "", err
+	}
+	defer line.Close()
+	var stdout, stderr bytes.Buffer
+	cmd := line.Command(ctx, path, "version", "--template", "{{.Version}}")
+	cmd.Env = []string{"HOME=" + home}
+	if search, ok := os.LookupEnv("PATH"); ok { // the guard needs it
+		cmd.Env = append(cmd.Env, "PATH="+search)
+	}
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	err = cmd.Run()
+	switch {
+	case ctx.Err() != nil:
+		return "", context.Cause(ctx)
+	case err != nil:
+		return "", fmt.Errorf("%w %s", err, bytes.TrimSpace(stderr.Bytes()))
+	}
+	return strings.TrimPrefix(strings.TrimSpace(stdout.String()), "v"), nil
 }
 
 // majorOf returns 3 or 4.

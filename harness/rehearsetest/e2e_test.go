@@ -17,10 +17,14 @@ import (
 
 const clusterName = "rehearsetest"
 
-var environment env.Environment
+var (
+	environment env.Environment
+	ownHelm     rehearsetest.Helm
+)
 
 // TestMain boots an embedded cluster the e2e-framework's way, as anybody's own tests can.
 func TestMain(m *testing.M) {
+	ownHelm = rehearsetest.OwnHelm()
 	environment = env.NewWithConfig(envconf.New())
 	environment.Setup(envfuncs.CreateCluster(rehearsetest.NewE2ECluster(embedded.New(), cluster.Spec{Nodes: 2}), clusterName))
 	environment.Finish(envfuncs.DestroyCluster(clusterName))

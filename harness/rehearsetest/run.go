@@ -1,16 +1,14 @@
 // Package rehearsetest runs scenarios inside `go test`: by themselves, or as features of sigs.k8s.io/e2e-framework. It
-// is the one package outside tests that knows package testing.
+// is the one package outside tests that knows package testing. Driver cli wants a line in TestMain, see OwnHelm.
 package rehearsetest
 
 import (
-	"context"
 	"crypto/rand"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"rehearse.dev/rehearse/harness/cluster"
-	"rehearse.dev/rehearse/harness/cluster/journal"
 	"rehearse.dev/rehearse/harness/cluster/providers"
 	"rehearse.dev/rehearse/harness/plan"
 	"rehearse.dev/rehearse/harness/runner"
@@ -27,10 +25,11 @@ type options struct {
 	seed     int64
 	parallel int
 	provider string
+	helm     Helm
 }
 
 // WithCluster runs the scenarios that can share a cluster on c, which is left running.
-func WithCluster(c cluster.Cluster) Option { return func(o *options) { o.attached = outlasting{c} } }
+func WithCluster(c cluster.Cluster) Option { return func(o *options) { o.attached = c } }
 
 // WithDir keeps the evidence in dir, which must not exist or be empty; without it, it goes when the test ends.
 func WithDir(dir string) Option { return func(o *options) { o.dir = dir } }
@@ -58,15 +57,10 @@ func Run(t *testing.T, paths []string, opts ...Option) verdict.Run {
 		Dir:       o.dir,
 		Providers: runner.Registered(providers.Options{}),
 		Attached:  o.attached,
+		OwnHelm:   o.helm.path,
 		Parallel:  o.parallel,
 		Args:      append([]string{"rehearsetest"}, paths...),
 		Seed:      o.seed,
-	}
-	if o.attached != nil {
-		var err error
-		if cfg.Journal, err = journal.Open(""); err != nil {
-			t.Fatal(err)
-		}
 	}
 	out, err := runner.Run(t.Context(), cfg, plans)
 	if err != nil {
@@ -123,9 +117,3 @@ func variant(t *testing.T, v verdict.Variant, evidence string) {
 		t.Errorf("%s: %s", v.Status, v.Reason)
 	}
 }
-
-// outlasting is a cluster that somebody else ends.
-type outlasting struct{ cluster.Cluster }
-
-// Delete does nothing.
-func (outlasting) Delete(context.Context) error { return nil }

@@ -23,6 +23,8 @@ type childSpec struct {
 	log       *slog.Logger
 	// grace is how long it may go on after it was asked to end.
 	grace time.Duration
+	// note is told which process it is.
+	note ProcessNote
 }
 
 // child is a helm process under way.
@@ -53,6 +55,11 @@ func startChild(ctx context.Context, spec childSpec) (*child, error) {
 	if err := c.cmd.Start(); err != nil {
 		life.Close()
 		return nil, fmt.Errorf("starting %s: %w", spec.path, err)
+	}
+	if err := spec.note.Started(c.cmd.Process.Pid); err != nil {
+		_ = syscall.Kill(-c.cmd.Process.Pid, syscall.SIGKILL)
+		_ = c.wait() // it was killed
+		return nil, err
 	}
 	return c, nil
 }

@@ -16,7 +16,7 @@ func script(t *testing.T, ctx context.Context, grace time.Duration, text string)
 	t.Helper()
 	log := &said{lines: make(chan string, 10)}
 	c, err := startChild(ctx, childSpec{
-		path: "/bin/sh", args: []string{"-c", text}, env: []string{"PATH=/usr/bin:/bin"}, dir: t.TempDir(), log: slog.New(log), grace: grace,
+		path: "/bin/sh", args: []string{"-c", text}, env: []string{"PATH=/usr/bin:/bin"}, dir: t.TempDir(), log: slog.New(log), grace: grace, note: unnoted{},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -136,7 +136,15 @@ func (c *CLI) do(ctx context.Context, by how, write func(*line) error) (err erro
 	if err := write(l); err != nil {
 		return err
 	}
-	running, err := c.start(ctx, command.Path, c.environment(command, by.manager), l.args)
+	note, err := c.target.Note()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, note.Gone()) }()
+	running, err := c.start(ctx, childSpec{
+		path: command.Path, args: l.args, env: c.environment(command, by.manager), dir: c.home, log: c.target.Log, grace: c.grace,
+		note: note,
+	})
 	if err != nil {
 		return err
 	}
@@ -144,13 +152,11 @@ func (c *CLI) do(ctx context.Context, by how, write func(*line) error) (err erro
 	return running.wait()
 }
 
-func (c *CLI) start(ctx context.Context, path string, env, args []string) (*child, error) {
+func (c *CLI) start(ctx context.Context, spec childSpec) (*child, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var err error
-	c.child, err = startChild(ctx, childSpec{
-		path: path, args: args, env: env, dir: c.home, log: c.target.Log, grace: c.grace,
-	})
+	c.child, err = startChild(ctx, spec)
 	return c.child, err
 }
 

@@ -50,6 +50,7 @@ func TestCLI(t *testing.T) {
 		func() error {
 			return cli.Upgrade(ctx, v1alpha1.Upgrade{ChartSource: v1alpha1.ChartSource{Values: map[string]any{"tag": "v2"}}})
 		},
+		func() error { return cli.Test(ctx, v1alpha1.Test{}) },
 		func() error { return cli.Rollback(ctx, v1alpha1.Rollback{To: 1}) },
 	} {
 		if err := do(); err != nil {
@@ -72,6 +73,9 @@ func TestCLI(t *testing.T) {
 	ledger, err := observer.Ledger(ctx)
 	if err != nil || len(ledger.Revisions) != 3 || ledger.Revisions[2].Status != "deployed" {
 		t.Errorf("the ledger is %+v, %v", ledger, err)
+	}
+	if hooks := ledger.Revisions[1].Hooks; len(hooks) != 1 || hooks[0].Phase != "Succeeded" {
+		t.Errorf("the test of revision 2: %+v", hooks)
 	}
 	if err := cli.Uninstall(ctx, v1alpha1.Uninstall{}); err != nil {
 		t.Fatal(err)

@@ -65,7 +65,23 @@ type Target struct {
 	Release v1alpha1.Release
 	// Log receives Helm's log lines; nil discards them.
 	Log *slog.Logger
+	// Note writes down that a process of driver cli is about to be started; nil notes nothing.
+	Note func() (ProcessNote, error)
 }
+
+// ProcessNote is where it is written down that a process runs, so that it can be found if nobody is left to wait for it.
+type ProcessNote interface {
+	// Started says which process it is.
+	Started(pid int) error
+	// Gone says that it has ended, or was never started.
+	Gone() error
+}
+
+// unnoted is the note of a process that nobody wants to know of.
+type unnoted struct{}
+
+func (unnoted) Started(int) error { return nil }
+func (unnoted) Gone() error       { return nil }
 
 // SDK runs operations on one release with Helm's Go packages. Its methods may be called from several goroutines, but
 // Helm itself serialises nothing: two operations on one release at once do what two helm processes would.
@@ -95,6 +111,9 @@ func (t Target) complete() (Target, error) {
 	t.FieldManager = or(or(t.FieldManager, t.Release.FieldManager), DefaultFieldManager)
 	if t.Log == nil {
 		t.Log = slog.New(slog.DiscardHandler)
+	}
+	if t.Note == nil {
+		t.Note = func() (ProcessNote, error) { return unnoted{}, nil }
 	}
 	switch {
 	case t.Namespace == "":

@@ -94,6 +94,9 @@ func (a *arena) close(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, closeBound, errClose)
 	defer cancel()
 	a.hub.Close()
+	if a.kept { // somebody else ends it
+		return nil
+	}
 	return a.cluster.Delete(ctx)
 }
 

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"rehearse.dev/rehearse/harness/api/v1alpha1"
+	"rehearse.dev/rehearse/harness/cluster/journal"
 	"rehearse.dev/rehearse/harness/helmcmd"
 	"rehearse.dev/rehearse/harness/plan"
 	"rehearse.dev/rehearse/harness/progress"
@@ -126,6 +127,7 @@ func (s *stage) target() (release.Target, error) {
 		BaseDir:      s.plan.Dir,
 		Release:      spec,
 		Log:          slog.New(slog.DiscardHandler),
+		Note:         s.noteProcess,
 	}
 	if s.gateway == nil || spec.Driver != scenario.DriverCLI {
 		return target, nil
@@ -139,11 +141,14 @@ func (s *stage) target() (release.Target, error) {
 
 // helmHome is the home of the stage's helm commands, which goes with the stage.
 func (s *stage) helmHome() string {
-	return filepath.Join(s.arena.cluster.CacheDir(), "helm-cli", s.scope.Namespace)
+	return filepath.Join(s.arena.cluster.CacheDir(), "helm-cli", journal.DirPrefix+s.scope.Namespace)
 }
 
 func (s *stage) openHelm(ctx context.Context) error {
-	var err error
+	err := s.noteHome()
+	if err != nil {
+		return err
+	}
 	if s.access, err = s.accessOfHelm(ctx); err != nil {
 		return err
 	}

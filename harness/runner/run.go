@@ -34,7 +34,8 @@ type Config struct {
 	Attached cluster.Cluster
 	// OwnHelm is a program that acts as helm for driver cli, as release.OwnHelm says; if it is empty, helm is built.
 	OwnHelm string
-	// Journal notes what is made on an attached cluster before it is made.
+	// Journal notes, before it is made, what is made on an attached cluster, and every helm process; nil is that of the
+	// default place.
 	Journal *journal.Journal
 	// Parallel is how many variants run at once; at least 1.
 	Parallel int
@@ -106,6 +107,11 @@ func Run(ctx context.Context, cfg Config, plans []plan.Plan) (verdict.Run, error
 	identity, err := gateway.NewIdentity()
 	if err != nil {
 		return out, err
+	}
+	if cfg.Journal == nil {
+		if cfg.Journal, err = journal.Open(""); err != nil {
+			return out, err
+		}
 	}
 	if err := os.MkdirAll(cfg.Dir, 0o755); err != nil {
 		return out, fmt.Errorf("making the run's folder: %w", err)

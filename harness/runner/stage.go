@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -40,8 +39,11 @@ type stage struct {
 	troupe    *actor.Troupe
 	readiness *readiness.Controller
 	faults    *faults
+	restarts  restarts
 	watching  *observe.Subscription
+	journal   *journal.Journal
 	noted     *journal.Entry          // the journal's entry of the namespace, on a cluster that outlives the run
+	home      *journal.Entry          // that of the home of helm commands, there
 	end       context.CancelCauseFunc // ends what setUp started
 }
 
@@ -49,7 +51,7 @@ type stage struct {
 // again what it had set up.
 func (r *run) setUp(ctx context.Context, j job, a *arena, rec *evidence.Recorder) (*stage, error) {
 	s := &stage{
-		plan: j.plan, arena: a, rec: rec, redactor: r.redactor, commands: j.commands,
+		plan: j.plan, arena: a, rec: rec, redactor: r.redactor, commands: j.commands, journal: r.cfg.Journal,
 		scope: observe.Scope{Namespace: j.namespace, Release: j.plan.Scenario.Spec.Release.Name},
 	}
 	if a.kept {
@@ -64,7 +66,10 @@ func (r *run) setUp(ctx context.Context, j job, a *arena, rec *evidence.Recorder
 	defer watchdog.Stop()
 	openGateway := func(context.Context) error { return r.openGateway(s) }
 	raiseFaults := func(context.Context) error { return r.raiseFaults(s, j.tell) }
-	for _, step := range []func(context.Context) error{s.makeNamespace, s.watch, openGateway, s.openHelm, s.startReadiness, s.hireActors, raiseFaults} {
+	watchRestarts := func(context.Context) error { return s.watchRestarts(j.tell) }
+	for _, step := range []func(context.Context) error{
+		s.makeNamespace, s.watch, openGateway, s.openHelm, s.startReadiness, s.hireActors, raiseFaults, watchRestarts,
+	} {
 		if err := step(ctx); err != nil {
 			err = errors.Join(fmt.Errorf("%w: %w", ErrHarness, err), s.stop())
 			r.remove(context.WithoutCancel(ctx), s)
@@ -147,7 +152,7 @@ func (s *stage) hireActors(ctx context.Context) error {
 func (s *stage) stop() error {
 	defer s.end(nil)
 	s.stopActing()
-	err := os.RemoveAll(s.helmHome())
+	err := s.removeHome()
 	if s.readiness != nil {
 		err = errors.Join(err, s.readiness.Close())
 	}

@@ -16,7 +16,10 @@ import (
 // performAll performs the steps until one does not come to what it must, and then those of finally, all of them. Nothing
 // is performed any more once ctx has ended or evidence can no longer be written. It reports whether the harness failed.
 func (s *stage) performAll(ctx context.Context, tell progress.Scope) (errored bool) {
-	defer func() { errored = s.faults.end(ctx) != nil || errored }()
+	defer func() {
+		errored = s.faults.end(ctx) != nil || errored
+		s.restarts.note()
+	}()
 	if err := s.faults.setUp(ctx); err != nil {
 		return !errors.Is(err, cluster.ErrUnsupported)
 	}
@@ -99,6 +102,7 @@ func (s *stage) perform(ctx context.Context, step plan.Step, finally bool) evide
 		done.Mismatch = mismatch(step.Expect, err, ledger)
 	}
 	s.withhold(step, &done, err)
+	s.restarts.note()
 	s.rec.Record(evidence.Event{Finished: &done})
 	s.rec.SetStep("")
 	return done

@@ -1,68 +1,27 @@
-// Package wire says what a request of Helm to the API server is, and what may be done to it on its way. It is what the
-// gateway and the faults know of each other.
+// Package wire says what may be done to a request of Helm to the API server on its way. It is what the gateway and the
+// faults know of each other.
 package wire
 
 import (
 	"context"
 	"net/http"
 	"time"
+
+	"rehearse.dev/rehearse/harness/evidence"
 )
 
-// Request is one request of Helm to the API server.
-type Request struct {
-	// Seq numbers a gateway's requests from 1, in the order in which they came.
-	Seq int64
-	// Verb is the API server's: get, list, watch, create, update, patch, delete or deletecollection; for a path that is no
-	// object's, such as /version, the HTTP method in small letters.
-	Verb string
-	// Resource is in the plural; empty for a path that is no object's.
-	Group, Version, Resource, Subresource string
-	// Namespace and Name are the object's. Those of an object that is made are its own, or empty if the API server is to
-	// choose a name.
-	Namespace, Name string
-	// Manager is the field manager that the request states; the API server goes by UserAgent if it states none.
-	Manager, UserAgent string
-	// Force says that the request takes fields from other managers. DryRun says that nothing is to be stored.
-	Force, DryRun bool
-	// Path is the request's path, without its query.
-	Path string
-}
-
-// Mutates reports whether the request is a write that is no dry run.
-func (r Request) Mutates() bool {
-	switch r.Verb {
-	case "create", "update", "patch", "delete", "deletecollection":
-		return r.Resource != "" && !r.DryRun
-	}
-	return false
-}
-
-// String is verb, resource and name, as in "patch deployments/backend", or verb and path.
-func (r Request) String() string {
-	if r.Resource == "" {
-		return r.Verb + " " + r.Path
-	}
-	text := r.Verb + " " + r.Resource
-	if r.Name != "" {
-		text += "/" + r.Name
-	}
-	if r.Subresource != "" {
-		text += " (" + r.Subresource + ")"
-	}
-	return text
-}
-
-// Interceptor decides what becomes of a request. It is asked once for each, before the request goes on; nil lets it pass.
-// It may be asked from several goroutines, but for one request at a time, in the order of their Seq.
+// Interceptor decides what becomes of a request. It is asked once for each, before the request goes on, so that nothing is
+// known of an answer; nil lets it pass. It may be asked from several goroutines, but for one request at a time, in the order
+// of their numbers.
 type Interceptor interface {
-	Intercept(Request) *Action
+	Intercept(evidence.Request) *Action
 }
 
 // InterceptorFunc is an Interceptor that is a function.
-type InterceptorFunc func(Request) *Action
+type InterceptorFunc func(evidence.Request) *Action
 
 // Intercept implements Interceptor.
-func (f InterceptorFunc) Intercept(r Request) *Action { return f(r) }
+func (f InterceptorFunc) Intercept(r evidence.Request) *Action { return f(r) }
 
 // Action is what becomes of one request. Its parts happen in the order of the fields; the context that functions get
 // ends when the client has given the request up.

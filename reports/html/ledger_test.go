@@ -50,10 +50,14 @@ func TestWarningsAreFew(t *testing.T) {
 	if got := warningsOf(b); len(got) != 2 {
 		t.Errorf("warnings = %q, want one for each hole", got)
 	}
+	b.Timeline = append(b.Timeline, evidence.Event{Restart: &evidence.Restart{Component: "kube-scheduler", Reason: "it ended"}})
+	if got := warningsOf(b); len(got) != 3 || got[1] != "at +0.000s: the cluster's kube-scheduler was started again: it ended" {
+		t.Errorf("warnings = %q, want one for what was started again", got)
+	}
 	for range 100 {
 		b.Timeline = append(b.Timeline, evidence.Event{Gap: &evidence.Gap{Resource: "pods"}})
 	}
-	if got := warningsOf(b); len(got) != mostWarnings+1 || got[mostWarnings] != "and 94 more" {
+	if got := warningsOf(b); len(got) != mostWarnings+1 || got[mostWarnings] != "and 95 more" {
 		t.Errorf("%d warnings, the last is %q", len(got), got[len(got)-1])
 	}
 }

@@ -151,10 +151,16 @@ func tell(e evidence.Event, b *evidence.Bundle) string {
 		return tellFault(e.Fault)
 	case e.Request != nil:
 		return tellRequest(e.Request)
+	case e.Restart != nil:
+		return tellRestart(e.Restart)
 	case e.Gap != nil:
 		return fmt.Sprintf("evidence of %s may be missing%s", e.Gap.Resource, because(e.Gap.Reason))
 	}
 	return ""
+}
+
+func tellRestart(r *evidence.Restart) string {
+	return fmt.Sprintf("the cluster's %s was started again%s", r.Component, because(r.Reason))
 }
 
 // tellRequest says what Helm asked and what it got.
@@ -253,17 +259,17 @@ func factsOf(b *evidence.Bundle) []fact {
 	return facts
 }
 
-// mostWarnings is how many holes are told one by one.
+// mostWarnings is how many of them are told one by one.
 const mostWarnings = 8
 
-// warningsOf says where the evidence has holes.
+// warningsOf says where the evidence has holes, and what else is to be known to read it.
 func warningsOf(b *evidence.Bundle) []string {
 	var all []string
 	for _, name := range b.Truncated {
 		all = append(all, name+" is cut off: the run was killed while it was written")
 	}
 	for _, e := range b.Timeline {
-		if e.Gap != nil {
+		if e.Gap != nil || e.Restart != nil {
 			all = append(all, fmt.Sprintf("at %s: %s", offset(e.At), tell(e, b)))
 		}
 	}

@@ -69,7 +69,7 @@ func (a *attached) plane() plane {
 }
 
 // PauseAPIServer freezes the API server's process.
-func (c *Cluster) PauseAPIServer(context.Context) error { return c.plane().freeze(apiserver) }
+func (c *Cluster) PauseAPIServer(ctx context.Context) error { return c.plane().freeze(ctx, apiserver) }
 
 // ResumeAPIServer lets the API server go on.
 func (c *Cluster) ResumeAPIServer(ctx context.Context) error { return c.plane().resume(ctx, apiserver) }
@@ -81,12 +81,12 @@ func (c *Cluster) KillAPIServer(ctx context.Context) error { return c.plane().ki
 func (c *Cluster) StartAPIServer(ctx context.Context) error { return c.plane().start(ctx, apiserver) }
 
 // PauseEtcd freezes etcd's process.
-func (c *Cluster) PauseEtcd(context.Context) error { return c.plane().freeze(etcd) }
+func (c *Cluster) PauseEtcd(ctx context.Context) error { return c.plane().freeze(ctx, etcd) }
 
 // ResumeEtcd lets etcd go on.
 func (c *Cluster) ResumeEtcd(context.Context) error { return c.plane().thaw(etcd) }
 
-func (a *attached) PauseAPIServer(context.Context) error { return a.plane().freeze(apiserver) }
+func (a *attached) PauseAPIServer(ctx context.Context) error { return a.plane().freeze(ctx, apiserver) }
 
 func (a *attached) ResumeAPIServer(ctx context.Context) error {
 	return a.plane().resume(ctx, apiserver)
@@ -96,33 +96,49 @@ func (a *attached) KillAPIServer(ctx context.Context) error { return a.plane().k
 
 func (a *attached) StartAPIServer(ctx context.Context) error { return a.plane().start(ctx, apiserver) }
 
-func (a *attached) PauseEtcd(context.Context) error { return a.plane().freeze(etcd) }
+func (a *attached) PauseEtcd(ctx context.Context) error { return a.plane().freeze(ctx, etcd) }
 
 func (a *attached) ResumeEtcd(context.Context) error { return a.plane().thaw(etcd) }
 
-func (p plane) freeze(component string) error {
-	return p.signal(component, syscall.SIGSTOP, "freeze")
+func (p plane) freeze(ctx context.Context, component string) error {
+	process, err := p.alive(component)
+	if err == nil {
+		err = noteOutage(p.dir, component)
+	}
+	if err == nil {
+		err = process.Stop(ctx)
+	}
+	if err != nil {
+		return fmt.Errorf("freeze %s: %w", component, err)
+	}
+	return nil
 }
 
 func (p plane) thaw(component string) error {
-	return p.signal(component, syscall.SIGCONT, "let go on")
-}
-
-func (p plane) signal(component string, sig syscall.Signal, what string) error {
-	process, err := p.find(component)
+	process, err := p.alive(component)
 	if err == nil {
-		var state journal.State
-		if state, err = process.State(); err == nil && state != journal.Alive {
-			err = fmt.Errorf("its process %d is %s", process.PID, state)
-		}
+		err = syscall.Kill(process.PID, syscall.SIGCONT)
 	}
 	if err == nil {
-		err = syscall.Kill(process.PID, sig)
+		err = endOutage(p.dir, component)
 	}
 	if err != nil {
-		return fmt.Errorf("%s %s: %w", what, component, err)
+		return fmt.Errorf("let %s go on: %w", component, err)
 	}
 	return nil
+}
+
+// alive finds a component that has not ended.
+func (p plane) alive(component string) (journal.Process, error) {
+	process, err := p.find(component)
+	if err != nil {
+		return process, err
+	}
+	state, err := process.State()
+	if err == nil && state != journal.Alive {
+		err = fmt.Errorf("its process %d is %s", process.PID, state)
+	}
+	return process, err
 }
 
 func (p plane) resume(ctx context.Context, component string) error {
@@ -136,6 +152,9 @@ func (p plane) resume(ctx context.Context, component string) error {
 func (p plane) kill(ctx context.Context, component string) error {
 	process, err := p.find(component)
 	if err == nil {
+		err = noteOutage(p.dir, component)
+	}
+	if err == nil {
 		err = p.order(component, process)
 	}
 	if err == nil {
@@ -147,10 +166,14 @@ func (p plane) kill(ctx context.Context, component string) error {
 	return nil
 }
 
-// order writes the file whole or not at all.
+// order tells the cluster's owner that the process's end will be no death.
 func (p plane) order(component string, process journal.Process) error {
-	path := filepath.Join(p.dir, component+downSuffix)
-	if err := os.WriteFile(path+".new", []byte(process.Text()), 0o600); err != nil {
+	return writeWhole(filepath.Join(p.dir, component+downSuffix), []byte(process.Text()))
+}
+
+// writeWhole writes a file whole or not at all.
+func writeWhole(path string, content []byte) error {
+	if err := os.WriteFile(path+".new", content, 0o600); err != nil {
 		return err
 	}
 	return os.Rename(path+".new", path)
@@ -177,6 +200,9 @@ func (p plane) start(ctx context.Context, component string) error {
 		return fail(fmt.Errorf("wait until the cluster's owner starts it: %w", err))
 	}
 	if err := awaitStatus(ctx, p.config, "/readyz", isOK); err != nil {
+		return fail(err)
+	}
+	if err := endOutage(p.dir, component); err != nil {
 		return fail(err)
 	}
 	return nil

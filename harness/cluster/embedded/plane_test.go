@@ -9,17 +9,21 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 
 	"rehearse.dev/rehearse/harness/cluster"
+	"rehearse.dev/rehearse/harness/cluster/internal/eventually"
 )
 
-// TestControlPlane breaks the API server and etcd of a cluster of this process, one after another.
+// TestControlPlane breaks the API server and etcd of a cluster of this process, one after another. The scheduler may end of
+// that; the API server may not.
 func TestControlPlane(t *testing.T) {
 	t.Parallel()
 	c := boot(t, newProvider(t), cluster.Spec{Nodes: 1})
 	interrupt(t, c, c.PIDs)
+	loseScheduler(t, c, c.PIDs)
 	select {
 	case <-c.Died():
 		t.Fatalf("what was asked for is taken for a death: %v", c.Cause())
@@ -45,6 +49,7 @@ func TestKeptControlPlane(t *testing.T) {
 	if info, err := p.find("plane"); err != nil || info.State != Ready {
 		t.Errorf("it is listed as %s, %v", info.State, err)
 	}
+	loseScheduler(t, c.(cluster.Resilient), func() map[string]int { return pids(t, p, "plane") })
 	// A kill that was cut short before it came to the process is brought to its end.
 	before := pids(t, p, "plane")[apiserver]
 	pl := c.(*attached).plane()
@@ -105,4 +110,31 @@ func interrupt(t *testing.T, c cluster.Interruptible, pids func() map[string]int
 			}
 		}
 	}
+}
+
+// loseScheduler ends the scheduler of a cluster that has just had an outage. It is started again, and works.
+func loseScheduler(t *testing.T, c cluster.Resilient, pids func() map[string]int) {
+	t.Helper()
+	client, err := kubernetes.NewForConfig(c.RESTConfig())
+	must(t, err)
+	before, err := c.Restarts() // on a busy machine there may be some
+	must(t, err)
+	was := pids()[scheduler]
+	must(t, syscall.Kill(was, syscall.SIGKILL))
+	eventually.Holds(t, "the scheduler runs again", func() bool { return pids()[scheduler] != was })
+	pod := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Name: "after-the-outage"},
+		Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "app", Image: "img:1"}}},
+	}
+	_, err = client.CoreV1().Pods("default").Create(t.Context(), pod, metav1.CreateOptions{})
+	must(t, err)
+	podLab{client, "default"}.await(t, "scheduled and Ready", isReady(corev1.ConditionTrue))
+	after, err := c.Restarts()
+	must(t, err)
+	for _, r := range after[len(before):] {
+		if r.Component == scheduler && strings.Contains(r.Reason, "signal: killed") && strings.Contains(r.Reason, "had been away on purpose") {
+			return
+		}
+	}
+	t.Errorf("the restart is not told: %v became %v", before, after)
 }

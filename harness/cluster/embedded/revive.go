@@ -13,12 +13,8 @@ import (
 	"rehearse.dev/rehearse/harness/cluster/journal"
 )
 
-const (
-	// reviveTries is how often a component that was killed on purpose is started if its port is taken meanwhile.
-	reviveTries = 20
-	// revivePause is how long is waited between them.
-	revivePause = 250 * time.Millisecond
-)
+// revivePause is how long is waited between reviveTries.
+const revivePause = 250 * time.Millisecond
 
 // errEnding means that the cluster is being deleted.
 var errEnding = errors.New("the cluster is being deleted")
@@ -52,33 +48,50 @@ func (c *Cluster) attend(p *process) error {
 		case <-ending.Done():
 		}
 	}()
-	for tries := 0; ; tries++ {
+	var past history
+	for {
 		<-p.ended
-		asked := ordered(filepath.Join(c.dir, p.name+downSuffix), p.running) || ordered(filepath.Join(c.dir, p.name+upSuffix), p.running)
-		again := tries > 0 && tries < reviveTries && isPortTaken(p.failure())
-		switch {
-		case c.isEnding():
+		if c.isEnding() {
 			return errEnding
-		case asked:
-			tries = 0
-			up := filepath.Join(c.dir, p.name+upSuffix)
-			if err := awaitFile(ending, func() bool { return exists(up) }); err != nil {
-				return err
-			}
-		case again:
-			select {
-			case <-time.After(revivePause):
-			case <-ending.Done():
-				return errEnding
-			}
-		default:
+		}
+		end := c.endOf(p)
+		what := past.fate(end)
+		if what == dies {
 			return p.failure()
+		}
+		if err := c.prepare(ending, p, what, end.felt); err != nil {
+			return err
 		}
 		var err error
 		if p, err = c.revive(p); err != nil {
 			return err
 		}
 	}
+}
+
+// prepare waits until a component that has ended may be started again.
+func (c *Cluster) prepare(ctx context.Context, p *process, what fate, felt *outage) error {
+	switch what {
+	case awaits:
+		up := filepath.Join(c.dir, p.name+upSuffix)
+		return awaitFile(ctx, func() bool { return exists(up) })
+	case retries:
+		select {
+		case <-time.After(revivePause):
+			return nil
+		case <-ctx.Done():
+			return errEnding
+		}
+	}
+	// Without an API server a component only ends again.
+	away := func() bool { o := feltOutage(c.dir, time.Now()); return o != nil && o.Away }
+	if err := awaitFile(ctx, func() bool { return !away() }); err != nil {
+		return err
+	}
+	if err := noteRestart(c.dir, p, felt); err != nil {
+		return fmt.Errorf("start %s again: %w", p.name, err)
+	}
+	return nil
 }
 
 func (c *Cluster) isEnding() bool {

@@ -6,7 +6,6 @@ package gobuild
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -129,22 +128,6 @@ func exists(dir string) (bool, error) {
 
 // InTempDir calls do with a new folder in parent, from which what is made there can be renamed into the cache. It is journaled,
 // and gone in the end.
-func (b *Builder) InTempDir(parent string, do func(dir string) error) (err error) {
-	id := journal.DirPrefix + "build-" + strings.ToLower(rand.Text()[:12])
-	tmp := filepath.Join(parent, id)
-	entry, err := b.journal.Begin(journal.KindDir, id, map[string]string{journal.DataPath: tmp})
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if removeErr := os.RemoveAll(tmp); removeErr != nil {
-			err = errors.Join(err, removeErr)
-			return
-		}
-		err = errors.Join(err, entry.Done())
-	}()
-	if err := os.Mkdir(tmp, 0o700); err != nil {
-		return err
-	}
-	return do(tmp)
+func (b *Builder) InTempDir(parent string, do func(dir string) error) error {
+	return b.journal.InTempDir(parent, "build", do)
 }

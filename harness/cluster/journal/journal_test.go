@@ -291,3 +291,22 @@ func TestUndo(t *testing.T) {
 		t.Error("the process was not killed")
 	}
 }
+
+// TestStop: a process stands still once Stop has returned, and one that is gone cannot be stopped.
+func TestStop(t *testing.T) {
+	t.Parallel()
+	p, cmd := sleeper(t)
+	if err := p.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if still, err := isStopped(p.PID); err != nil || !still {
+		t.Errorf("it is stopped: %v, %v", still, err)
+	}
+	if err := p.End(t.Context()); err != nil { // which a stopped one does too
+		t.Fatal(err)
+	}
+	_ = cmd.Wait() // it was killed
+	if err := p.Stop(t.Context()); !errors.Is(err, unix.ESRCH) {
+		t.Errorf("one that is gone: %v", err)
+	}
+}

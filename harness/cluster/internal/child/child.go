@@ -5,8 +5,6 @@ import (
 	"context"
 	"io"
 	"os"
-	"os/exec"
-	"syscall"
 	"time"
 
 	"rehearse.dev/rehearse/harness/lifeline"
@@ -14,10 +12,6 @@ import (
 
 // reportEvery is how often a long command says how far it is.
 const reportEvery = 5 * time.Second
-
-// guarded runs its arguments in a process group that is killed when the lifeline closes: the programs of others know
-// nothing of lifelines, and have children.
-const guarded = `(cat <&3; kill -9 0) >/dev/null 2>&1 & exec "$@" 3<&-`
 
 // Command is one call of a program.
 type Command struct {
@@ -41,14 +35,10 @@ func (c Command) Run(ctx context.Context) error {
 		return err
 	}
 	defer line.Close()
-	cmd := exec.CommandContext(ctx, "/bin/sh", append([]string{"-c", guarded, "sh", c.Path}, c.Args...)...)
+	cmd := line.Command(ctx, c.Path, c.Args...)
 	cmd.Dir = c.Dir
 	cmd.Env = append(os.Environ(), c.Env...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = c.Stdin, c.Stdout, c.Stderr
-	cmd.ExtraFiles = line.Files()
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	cmd.WaitDelay = time.Second
 	if c.Report != nil {
 		defer every(reportEvery, c.Report)()
 	}
