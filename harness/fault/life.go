@@ -9,6 +9,7 @@ import (
 
 	"rehearse.dev/rehearse/harness/cluster"
 	"rehearse.dev/rehearse/harness/evidence"
+	"rehearse.dev/rehearse/harness/wire"
 )
 
 // Why a fault does not do what it is asked to.
@@ -281,7 +282,10 @@ func (l *Life) record(e evidence.Fault) {
 func (l *Life) scene() *scene {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return &scene{Site: l.site, Aim: l.aim, name: l.name, fired: func(target evidence.Ref, detail string) {
-		l.record(evidence.Fault{Phase: evidence.FaultFired, Targets: []evidence.Ref{target}, Detail: detail})
+	firedAt := func(r wire.Request, target evidence.Ref, detail string) {
+		l.record(evidence.Fault{Phase: evidence.FaultFired, Targets: []evidence.Ref{target}, Detail: detail, Request: r.Seq})
+	}
+	return &scene{Site: l.site, Aim: l.aim, name: l.name, firedAt: firedAt, fired: func(target evidence.Ref, detail string) {
+		firedAt(wire.Request{}, target, detail)
 	}}
 }

@@ -9,6 +9,7 @@ import (
 	"rehearse.dev/rehearse/harness/cluster"
 	"rehearse.dev/rehearse/harness/cluster/journal"
 	"rehearse.dev/rehearse/harness/evidence"
+	"rehearse.dev/rehearse/harness/wire"
 )
 
 // journalKind is the kind of the journal's records of faults.
@@ -96,5 +97,5 @@ func undo(ctx context.Context, c cluster.Cluster, data map[string]string) error 
 			aim.Undo[name] = value
 		}
 	}
-	return b.recover(ctx, &scene{Site: site, Aim: aim, fired: func(evidence.Ref, string) {}})
+	return b.recover(ctx, &scene{Site: site, Aim: aim, fired: func(evidence.Ref, string) {}, firedAt: func(wire.Request, evidence.Ref, string) {}})
 }
