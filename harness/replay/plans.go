@@ -104,7 +104,7 @@ func unhidden(p plan.Plan, c scenario.Catalog) (plan.Plan, error) {
 	}
 	files, err := scenario.Load([]string{p.File}, c)
 	if err != nil {
-		return p, because("%w", err)
+		return p, because("%v", err) // not as mistakes of a scenario that is to be run
 	}
 	i := slices.IndexFunc(files, func(f scenario.File) bool { return f.Scenario.Metadata.Name == p.Scenario.Metadata.Name })
 	if i < 0 {
@@ -112,7 +112,7 @@ func unhidden(p plan.Plan, c scenario.Catalog) (plan.Plan, error) {
 	}
 	compiled, err := plan.Compile(files[i], plan.Options{Seed: p.Seed, Provider: p.Needs.Provider, Driver: p.Scenario.Spec.Release.Driver})
 	if err != nil {
-		return p, because("%w", err)
+		return p, because("%v", err)
 	}
 	j := slices.IndexFunc(compiled, func(q plan.Plan) bool { return q.Variant == p.Variant })
 	if j < 0 {
