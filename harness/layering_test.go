@@ -56,9 +56,11 @@ var layers = []layer{
 	{path: "harness/ownership", pure: true, may: []string{"harness/evidence"}},
 	{path: "harness/assert", pure: true, may: []string{"harness/api", "harness/evidence", "harness/ownership", "harness/ref", "harness/registry", "harness/verdict"}},
 	{path: "harness/sweep", pure: true, may: []string{"harness/api", "harness/assert", "harness/evidence", "harness/ownership", "harness/plan", "harness/scenario", "harness/verdict"}},
+	{path: "harness/replay", pure: true, may: []string{"harness/evidence", "harness/plan", "harness/scenario", "harness/verdict"}},
 	{path: "harness/progress", pure: true, may: []string{"harness/verdict"}},
 	{path: "reports", pure: true, may: []string{"harness/evidence", "harness/ownership", "harness/registry", "harness/verdict"}},
 	{path: "reports/sweep", pure: true, may: []string{"harness/sweep"}},
+	{path: "reports/replay", pure: true, may: []string{"harness/evidence", "harness/replay", "harness/verdict", "reports/compare"}},
 
 	// Who joins them.
 	{path: "harness/runner", may: []string{"harness"}},

@@ -153,6 +153,8 @@ type Fault struct {
 	Targets []Ref `json:"targets,omitempty"`
 	// Firing counts, from 1, how often it took effect.
 	Firing int `json:"firing,omitempty"`
+	// Request is the Number of Helm's request at which it took effect; 0 if it was at none.
+	Request int64 `json:"request,omitempty"`
 	// Action is what failed: setUp, inject, waitForPropagation, hold, recover, waitForRecovery or cleanUp.
 	Action string `json:"action,omitempty"`
 	// Detail says more, such as why something failed.
@@ -250,8 +252,13 @@ type Planned struct {
 	NotHere string `json:"notHere,omitempty"`
 }
 
+// Format is the format of bundles that are made now. Those of format 0 do not say at which requests faults fired.
+const Format = 1
+
 // Variant is variant.json: what a bundle is evidence of.
 type Variant struct {
+	// Format is that of the bundle: Format or, if it was made by an older version, less.
+	Format      int               `json:"format,omitempty"`
 	Scenario    string            `json:"scenario"`
 	Variant     string            `json:"variant,omitempty"`
 	Description string            `json:"description,omitempty"`

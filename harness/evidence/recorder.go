@@ -21,6 +21,13 @@ const (
 	SnapshotsFile = "snapshots.jsonl"
 )
 
+// What stands beside a bundle: the plan that it is evidence of, what became of it and, in the folder above, of what run it is.
+const (
+	PlanFile    = "plan.json"
+	VerdictFile = "verdict.json"
+	RunFile     = "run.json"
+)
+
 // Recorder writes a bundle while it comes to be: each line is one write(2), so a killed run leaves all that it had
 // recorded. It is safe for concurrent use.
 type Recorder struct {

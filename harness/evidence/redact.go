@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -20,6 +21,9 @@ import (
 
 // RedactedPrefix begins every text that stands for a secret value.
 const RedactedPrefix = "redacted:sha256:"
+
+// RedactedText finds what stands for secret values in a text.
+var RedactedText = regexp.MustCompile(RedactedPrefix + `[0-9a-f]{16}`)
 
 // minLearned is the length from which a secret value is looked for in other strings: shorter ones occur everywhere.
 const minLearned = 6

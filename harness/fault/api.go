@@ -116,7 +116,7 @@ func (d *disturbance) inject(ctx context.Context, s *scene) error {
 	match.Verb = cmp.Or(match.Verb, verbFor(d.spec.Break))
 	t := &trap{
 		spec: d.spec, fault: s.name, matcher: newMatcher(match, s.Seed, s.name), now: time.Now,
-		fired: func(r evidence.Request, detail string) { s.fired(kinds.refOf(r), detail) },
+		fired: func(r evidence.Request, detail string) { s.firedAt(r, kinds.refOf(r), detail) },
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -113,7 +113,7 @@ func (c *client) intercept(s *scene, m v1alpha1.Match, when string) wire.Interce
 		if here.off.Load() || !matcher.picks(r) {
 			return nil
 		}
-		act := func(ctx context.Context) { c.atRequest(ctx, s, when+" "+r.String()) }
+		act := func(ctx context.Context) { c.atRequest(ctx, s.at(r), when+" "+r.String()) }
 		if when == "after" {
 			return &wire.Action{By: s.name, After: act}
 		}

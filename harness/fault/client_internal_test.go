@@ -228,7 +228,7 @@ func TestStoppedUntilRecovery(t *testing.T) {
 	helm, path := &fakeHelm{}, &fakePath{}
 	spec := &v1alpha1.SignalHelm{Signal: "STOP", HelmTrigger: v1alpha1.HelmTrigger{Before: &v1alpha1.Match{}}}
 	c := newClient(spec.HelmTrigger, signalDeed(spec))
-	s := &scene{Site: Site{Helm: helm, Path: path}, Aim: Aim{Targets: []evidence.Ref{{}}}, fired: func(evidence.Ref, string) {}}
+	s := &scene{Site: Site{Helm: helm, Path: path}, Aim: Aim{Targets: []evidence.Ref{{}}}, fired: func(evidence.Ref, string) {}, firedAt: func(evidence.Request, evidence.Ref, string) {}}
 	if err := c.inject(t.Context(), s); err != nil {
 		t.Fatal(err)
 	}

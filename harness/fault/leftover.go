@@ -134,7 +134,7 @@ func (l *leftover) inject(ctx context.Context, s *scene) error {
 	}
 	l.stop = s.overhear(writes, func(a answer) {
 		if a.status >= http.StatusBadRequest || a.says(l.uid) {
-			s.fired(target, a.String())
+			s.firedAt(a.Request, target, a.String())
 		}
 	})
 	return nil

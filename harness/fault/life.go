@@ -281,7 +281,10 @@ func (l *Life) record(e evidence.Fault) {
 func (l *Life) scene() *scene {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return &scene{Site: l.site, Aim: l.aim, name: l.name, fired: func(target evidence.Ref, detail string) {
-		l.record(evidence.Fault{Phase: evidence.FaultFired, Targets: []evidence.Ref{target}, Detail: detail})
+	firedAt := func(r evidence.Request, target evidence.Ref, detail string) {
+		l.record(evidence.Fault{Phase: evidence.FaultFired, Targets: []evidence.Ref{target}, Detail: detail, Request: r.Number})
+	}
+	return &scene{Site: l.site, Aim: l.aim, name: l.name, firedAt: firedAt, fired: func(target evidence.Ref, detail string) {
+		firedAt(evidence.Request{}, target, detail)
 	}}
 }

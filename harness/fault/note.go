@@ -96,5 +96,5 @@ func undo(ctx context.Context, c cluster.Cluster, data map[string]string) error 
 			aim.Undo[name] = value
 		}
 	}
-	return b.recover(ctx, &scene{Site: site, Aim: aim, fired: func(evidence.Ref, string) {}})
+	return b.recover(ctx, &scene{Site: site, Aim: aim, fired: func(evidence.Ref, string) {}, firedAt: func(evidence.Request, evidence.Ref, string) {}})
 }

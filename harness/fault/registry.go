@@ -142,6 +142,15 @@ type scene struct {
 	name string
 	// fired tells that the fault took effect on a target.
 	fired func(target evidence.Ref, detail string)
+	// firedAt tells that it did so at a request of Helm's.
+	firedAt func(r evidence.Request, target evidence.Ref, detail string)
+}
+
+// at is the scene as of a request of Helm's: what fires there fires at that.
+func (s *scene) at(r evidence.Request) *scene {
+	here := *s
+	here.fired = func(target evidence.Ref, detail string) { s.firedAt(r, target, detail) }
+	return &here
 }
 
 // breaker is one fault. Its targets are chosen when it is injected.

@@ -130,7 +130,7 @@ func (r *revocation) inject(ctx context.Context, s *scene) error {
 	user := s.Undo[undoRole]
 	r.stop = s.overhear(always, func(a answer) {
 		if a.status == http.StatusForbidden && a.says(user, " cannot ") {
-			s.fired(s.Targets[0], a.String())
+			s.firedAt(a.Request, s.Targets[0], a.String())
 		}
 	})
 	return setRules(ctx, s.Site, user, r.rules)

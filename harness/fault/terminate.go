@@ -90,7 +90,7 @@ func (t *termination) inject(ctx context.Context, s *scene) error {
 	name := s.Undo[undoNamespace]
 	t.stop = s.overhear(evidence.Request.Writes, func(a answer) {
 		if a.status == http.StatusForbidden && a.says(name, "because it is being terminated") {
-			s.fired(s.Targets[0], a.String())
+			s.firedAt(a.Request, s.Targets[0], a.String())
 		}
 	})
 	held := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: holdout, Finalizers: []string{finalizer}}}

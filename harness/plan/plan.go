@@ -41,6 +41,8 @@ type Plan struct {
 	Renders []string `json:"renders,omitempty"`
 	// ClusterScoped lists those of Renders that are outside of namespaces.
 	ClusterScoped []string `json:"clusterScoped,omitempty"`
+	// Inputs are the charts and value files that its steps read; known once the charts were rendered.
+	Inputs []Input `json:"inputs,omitempty"`
 	// Touches is what the run may change, beside what the harness itself makes.
 	Touches []Touch `json:"touches"`
 	// Steps are the operations in order.
@@ -75,6 +77,14 @@ type Step struct {
 	Expect *v1alpha1.Expect `json:"-"`
 	// Spec points to the operation's resolved spec. In JSON it stands in the scenario only.
 	Spec any `json:"-"`
+}
+
+// Input is something that a plan reads beside its scenario.
+type Input struct {
+	// Name says what it is, for example chart ../../charts/shop.
+	Name string `json:"name"`
+	// Digest changes with its content.
+	Digest string `json:"digest"`
 }
 
 // Needs is what a cluster must offer.
@@ -159,6 +169,18 @@ func needs(c v1alpha1.Cluster, dir string) Needs {
 	}
 	n.Kind = &settings
 	return n
+}
+
+// On is the plan on a cluster of another provider; an empty provider changes nothing.
+func (p Plan) On(provider string) Plan {
+	if provider == "" || provider == p.Needs.Provider {
+		return p
+	}
+	p.Scenario.Spec.Cluster.Provider = provider
+	isolation := p.Needs.Isolation
+	p.Needs = needs(p.Scenario.Spec.Cluster, p.Dir)
+	p.Needs.Isolation = isolation // which its charts had decided
+	return p
 }
 
 // Settings are those for the provider; nil if there are none.

@@ -100,14 +100,19 @@ func isLocal(ref, repo string) bool {
 }
 
 func (c Charts) local(ref string) (string, error) {
-	path := ref
-	if !filepath.IsAbs(path) {
-		path = filepath.Join(c.BaseDir, path)
-	}
+	path := c.path(ref)
 	if _, err := os.Stat(path); err != nil {
 		return "", fmt.Errorf("there is no such folder or archive; for the chart of a repository state release.repo: %w", err)
 	}
 	return path, nil
+}
+
+// path is a path of the scenario's on disk.
+func (c Charts) path(stated string) string {
+	if filepath.IsAbs(stated) {
+		return stated
+	}
+	return filepath.Join(c.BaseDir, stated)
 }
 
 func (c Charts) pathOptions(repo, version string) (*action.ChartPathOptions, error) {
@@ -169,11 +174,7 @@ func (l *loaded) installable() error {
 func (c Charts) values(rel v1alpha1.Release, src v1alpha1.ChartSource) (map[string]any, error) {
 	merged := map[string]any{}
 	for _, file := range append(rel.ValueFiles[:len(rel.ValueFiles):len(rel.ValueFiles)], src.ValueFiles...) {
-		path := file
-		if !filepath.IsAbs(path) {
-			path = filepath.Join(c.BaseDir, path)
-		}
-		data, err := os.ReadFile(path)
+		data, err := os.ReadFile(c.path(file))
 		if err != nil {
 			return nil, fmt.Errorf("value file %s: %w", file, err)
 		}

@@ -22,6 +22,8 @@ type Rendered struct {
 	Objects []map[string]any
 	// Hooks are the hooks' objects.
 	Hooks []map[string]any
+	// Inputs are the digests of the chart and of its value files, by what they are called in the scenario.
+	Inputs map[string]string
 }
 
 // All returns objects and hooks.
@@ -60,6 +62,10 @@ func (c Charts) Render(ctx context.Context, rel v1alpha1.Release, src v1alpha1.C
 	if err := loaded.installable(); err != nil {
 		return Rendered{}, err
 	}
+	contents, err := c.inputsOf(loaded, rel, src) // before Helm prunes what the values disable
+	if err != nil {
+		return Rendered{}, err
+	}
 	a := action.NewInstall(action.NewConfiguration(action.ConfigurationSetLogger(slog.DiscardHandler)))
 	a.ReleaseName, a.Namespace = rel.Name, renderNamespace
 	a.DryRunStrategy = action.DryRunClient
@@ -80,7 +86,12 @@ func (c Charts) Render(ctx context.Context, rel v1alpha1.Release, src v1alpha1.C
 	if !ok {
 		return Rendered{}, fmt.Errorf("chart %s: Helm rendered a %T, not a release of v1", name, out)
 	}
-	return rendered(name, record)
+	r, err := rendered(name, record)
+	if err != nil {
+		return Rendered{}, err
+	}
+	r.Inputs, err = digests(contents, r.All())
+	return r, err
 }
 
 func rendered(name string, record *v1.Release) (Rendered, error) {

@@ -39,10 +39,5 @@ const (
 	isolationCluster   = "cluster"
 )
 
-// The files of a run's folder and of a bundle that the runner adds to the recorder's.
-const (
-	runFile     = "run.json"
-	planFile    = "plan.json"
-	verdictFile = "verdict.json"
-	logsFolder  = "logs"
-)
+// logsFolder holds, in a bundle, the logs of a cluster's components.
+const logsFolder = "logs"

@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -43,8 +44,11 @@ func Prepare(ctx context.Context, plans []plan.Plan, cacheDir string) ([]plan.Pl
 			p.ClusterScoped = append(p.ClusterScoped, names(outside)...)
 			p.Renders = append(p.Renders, names(rendered.Refs())...)
 			p.Secrets = append(p.Secrets, secretsOf(all)...)
+			p.Inputs = append(p.Inputs, inputs(rendered.Inputs)...)
 		}
 		p.ClusterScoped, p.Renders = each(p.ClusterScoped), each(p.Renders)
+		slices.SortFunc(p.Inputs, func(a, b plan.Input) int { return cmp.Compare(a.Name, b.Name) })
+		p.Inputs = slices.Compact(p.Inputs)
 		p.Needs.Isolation = isolation(p.Needs.Isolation, scoped)
 		if p, err = withoutFaults(p); err != nil {
 			return nil, err
@@ -55,6 +59,14 @@ func Prepare(ctx context.Context, plans []plan.Plan, cacheDir string) ([]plan.Pl
 		return nil, mistakes
 	}
 	return out, nil
+}
+
+func inputs(digests map[string]string) []plan.Input {
+	var all []plan.Input
+	for name, digest := range digests {
+		all = append(all, plan.Input{Name: name, Digest: digest})
+	}
+	return all
 }
 
 // kubeVersionFor is the Kubernetes version that a cluster of these needs is going to have.

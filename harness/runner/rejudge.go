@@ -81,7 +81,7 @@ func notOn(provider, because string) string { return "not on " + provider + ": "
 
 // readRun fills in what run.json says, and returns what was to be run. A single bundle has no run.json.
 func readRun(dir string, out *verdict.Run) ([]evidence.Planned, error) {
-	data, err := os.ReadFile(filepath.Join(dir, runFile))
+	data, err := os.ReadFile(filepath.Join(dir, evidence.RunFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -90,7 +90,7 @@ func readRun(dir string, out *verdict.Run) ([]evidence.Planned, error) {
 	}
 	var run evidence.Run
 	if err := json.Unmarshal(data, &run); err != nil {
-		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, runFile), err)
+		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, evidence.RunFile), err)
 	}
 	out.ID, out.Started, out.Args, out.Seed, out.Versions = run.ID, run.Started, run.Args, run.Seed, run.Versions
 	return run.Planned, nil
@@ -100,7 +100,7 @@ func readRun(dir string, out *verdict.Run) ([]evidence.Planned, error) {
 func findBundles(dir string) ([]string, error) {
 	var found []string
 	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
-		if err == nil && entry.Name() == planFile {
+		if err == nil && entry.Name() == evidence.PlanFile {
 			found = append(found, filepath.Dir(path))
 		}
 		return err
@@ -109,20 +109,20 @@ func findBundles(dir string) ([]string, error) {
 		return nil, err
 	}
 	if len(found) == 0 {
-		return nil, fmt.Errorf("%s: %w: expected a folder of reports/runs, with a %s in it or below it", dir, ErrNoRun, planFile)
+		return nil, fmt.Errorf("%s: %w: expected a folder of reports/runs, with a %s in it or below it", dir, ErrNoRun, evidence.PlanFile)
 	}
 	slices.Sort(found)
 	return found, nil
 }
 
 func rejudge(dir, bundle string, c scenario.Catalog, instead map[string]scenario.File) (verdict.Variant, error) {
-	data, err := os.ReadFile(filepath.Join(bundle, planFile))
+	data, err := os.ReadFile(filepath.Join(bundle, evidence.PlanFile))
 	if err != nil {
 		return verdict.Variant{}, err
 	}
 	p, err := plan.Read(data, c)
 	if err != nil {
-		return verdict.Variant{}, fmt.Errorf("%s: %w", filepath.Join(bundle, planFile), err)
+		return verdict.Variant{}, fmt.Errorf("%s: %w", filepath.Join(bundle, evidence.PlanFile), err)
 	}
 	other, tried := instead[p.Scenario.Metadata.Name]
 	if tried {
@@ -150,7 +150,7 @@ func place(assertions []verdict.Verdict, in scenario.File) {
 // carryOver takes from the first verdict what evidence does not tell: how long all took, and a failure of the harness.
 func carryOver(bundle string, v *verdict.Variant) {
 	var first verdict.Variant
-	data, err := os.ReadFile(filepath.Join(bundle, verdictFile))
+	data, err := os.ReadFile(filepath.Join(bundle, evidence.VerdictFile))
 	if err != nil || json.Unmarshal(data, &first) != nil {
 		v.Reason = "the run was killed before it was judged"
 		v.Status = verdict.Worst([]verdict.Status{v.Status, verdict.Inconclusive})

@@ -84,7 +84,7 @@ func judgedKilled(t *testing.T, dir string) {
 	if end < 0 {
 		t.Fatal("step back has no end")
 	}
-	if err := errors.Join(os.WriteFile(timeline, text[:end], 0o644), os.Remove(filepath.Join(killed, verdictFile))); err != nil {
+	if err := errors.Join(os.WriteFile(timeline, text[:end], 0o644), os.Remove(filepath.Join(killed, evidence.VerdictFile))); err != nil {
 		t.Fatal(err)
 	}
 	out, err := Rejudge(killed, Catalog(), nil)

@@ -116,7 +116,7 @@ func Run(ctx context.Context, cfg Config, plans []plan.Plan) (verdict.Run, error
 	if err := os.MkdirAll(cfg.Dir, 0o755); err != nil {
 		return out, fmt.Errorf("making the run's folder: %w", err)
 	}
-	if err := evidence.WriteFile(cfg.Dir, runFile, runRecord(out, plans)); err != nil {
+	if err := evidence.WriteFile(cfg.Dir, evidence.RunFile, runRecord(out, plans)); err != nil {
 		return out, err
 	}
 	everyone := progress.For(cfg.Progress, "")

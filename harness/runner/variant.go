@@ -56,7 +56,7 @@ func (r *run) variant(ctx context.Context, j job) verdict.Variant {
 		out.Reason = r.redactor.Text(problem.Error())
 		out.Status = verdict.Worst([]verdict.Status{out.Status, verdict.Errored})
 	}
-	if err := evidence.WriteFile(dir, verdictFile, out); err != nil {
+	if err := evidence.WriteFile(dir, evidence.VerdictFile, out); err != nil {
 		out.Status, out.Reason = verdict.Errored, cmp.Or(out.Reason, err.Error())
 	}
 	return out
@@ -122,7 +122,7 @@ func (r *run) rehearse(ctx context.Context, j job, hidden plan.Plan, dir string)
 		return err
 	}
 	defer func() { err = errors.Join(err, rec.Close()) }()
-	if err := evidence.WriteFile(dir, planFile, hidden); err != nil {
+	if err := evidence.WriteFile(dir, evidence.PlanFile, hidden); err != nil {
 		return err
 	}
 	if j.commands, err = r.findHelm(ctx, j.plan, j.tell); err != nil {
@@ -183,7 +183,7 @@ func (r *run) leave(ctx context.Context, a *arena, dir string, failed bool) erro
 func (r *run) evidenceOf(j job) evidence.Variant {
 	p := j.plan
 	v := evidence.Variant{
-		Scenario: p.Scenario.Metadata.Name, Variant: p.Variant, Description: p.Scenario.Spec.Description,
+		Format: evidence.Format, Scenario: p.Scenario.Metadata.Name, Variant: p.Variant, Description: p.Scenario.Spec.Description,
 		File: p.File, Seed: p.Seed, Matrix: p.Matrix, Release: p.Scenario.Spec.Release.Name, Namespace: j.namespace,
 		Started: time.Now(), Versions: r.versionsOf(p), Lines: p.Lines,
 	}

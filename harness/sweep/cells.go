@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"path"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"time"
 
@@ -87,7 +86,7 @@ func (c *Cell) read(try Try, b *evidence.Bundle, ref *Reference, step string) er
 	if len(c.Recoveries) > 0 && c.Left != left {
 		return fmt.Errorf("it did not leave the same twice: %s; then %s", c.Left.text(), left.text())
 	}
-	c.Outcome, c.Left = plain(done.Error, b), left
+	c.Outcome, c.Left = b.Plain(done.Error), left
 	r, err := recovery(try, b, ref)
 	if err != nil {
 		return err
@@ -106,18 +105,18 @@ func recovery(try Try, b *evidence.Bundle, ref *Reference) (Recovery, error) {
 	if r.Left, err = ref.state(b, recoverName); err != nil {
 		return r, err
 	}
-	r.Why = plain(done.Error, b)
+	r.Why = b.Plain(done.Error)
 	for _, a := range []v1alpha1.Assertion{
 		assertion("ledger", &v1alpha1.Ledger{At: recoverName, AllowPending: true}),
 		assertion("live", &v1alpha1.Live{At: recoverName, Strict: true}),
 	} {
 		if r.Why == "" {
-			r.Why = plain(holds(b, a), b)
+			r.Why = b.Plain(holds(b, a))
 		}
 	}
 	r.Recovered = r.Why == ""
 	if r.Recovered {
-		r.Residue = plain(holds(b, assertion("ledger", &v1alpha1.Ledger{At: recoverName})), b)
+		r.Residue = b.Plain(holds(b, assertion("ledger", &v1alpha1.Ledger{At: recoverName})))
 	}
 	return r, nil
 }
@@ -143,16 +142,6 @@ func finished(b *evidence.Bundle, step string) (*evidence.StepFinished, error) {
 		return e.Finished, nil
 	}
 	return nil, errors.New("the run ended before step " + step)
-}
-
-// passing are parts of messages that are other ones in every run.
-var passing = regexp.MustCompile(`https?://[^\s"]+|127\.0\.0\.1:\d+|\d+(\.\d+)?(ms|µs|s)\b|object has been modified; .*`)
-
-// plain is a message without what differs from run to run: addresses, times, the namespace.
-func plain(text string, b *evidence.Bundle) string {
-	text = passing.ReplaceAllString(text, "…")
-	text = strings.ReplaceAll(text, b.Variant.Namespace, "NAMESPACE")
-	return strings.Join(strings.Fields(text), " ")
 }
 
 func (s State) text() string {

@@ -160,7 +160,7 @@ func (s Sweep) compile(variant string, change func(*v1alpha1.Spec)) (plan.Plan, 
 	p := plans[j]
 	p.Variant = variant
 	p.Needs.Isolation = s.Plan.Needs.Isolation
-	p.Renders, p.ClusterScoped, p.Secrets = s.Plan.Renders, s.Plan.ClusterScoped, s.Plan.Secrets
+	p.Renders, p.ClusterScoped, p.Secrets, p.Inputs = s.Plan.Renders, s.Plan.ClusterScoped, s.Plan.Secrets, s.Plan.Inputs
 	return p, nil
 }
 
