@@ -27,6 +27,7 @@ const (
 	breakStall       = "stall"
 	breakTruncate    = "truncate"
 	breakDropWatch   = "dropWatch"
+	breakResetWatch  = "resetWatch"
 	breakStallWatch  = "stallWatch"
 	breakExpireWatch = "expireWatch"
 )
@@ -65,7 +66,7 @@ func checkAPI(s *v1alpha1.API) []registry.Problem {
 		report("match.verb", "no %s can suffer a %s; leave it out, or state %s", s.Match.Verb, s.Break, want)
 	}
 	if s.Events > 0 && verbFor(s.Break) != verbWatch {
-		report("events", "only a watch has events; break must be dropWatch, stallWatch or expireWatch")
+		report("events", "only a watch has events; break must be dropWatch, resetWatch, stallWatch or expireWatch")
 	}
 	return all
 }
@@ -81,7 +82,7 @@ func verbFor(how string) string {
 	switch how {
 	case breakTruncate:
 		return verbList
-	case breakDropWatch, breakStallWatch, breakExpireWatch:
+	case breakDropWatch, breakResetWatch, breakStallWatch, breakExpireWatch:
 		return verbWatch
 	}
 	return ""
