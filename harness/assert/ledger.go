@@ -49,6 +49,14 @@ func validateLedger(l *v1alpha1.Ledger) []registry.Problem {
 			problems = append(problems, registry.Problem{Path: at, Message: message})
 		}
 	}
+	for _, rev := range slices.Sorted(maps.Keys(l.Descriptions)) {
+		if rev < 1 {
+			problems = append(problems, registry.Problem{Path: fmt.Sprintf("descriptions[%d]", rev), Message: "revisions count from 1"})
+		}
+		if l.Descriptions[rev] == "" {
+			problems = append(problems, registry.Problem{Path: fmt.Sprintf("descriptions[%d]", rev), Message: "any description contains an empty text; state some"})
+		}
+	}
 	for i, rev := range l.Reachable {
 		if rev < 1 {
 			problems = append(problems, registry.Problem{Path: fmt.Sprintf("reachable[%d]", i), Message: "revisions count from 1"})
@@ -81,16 +89,24 @@ func judgeLedger(v *View, spec *v1alpha1.Ledger) Result {
 			r.fail("revision %d is stuck in %s%s", rev.Revision, rev.Status, v.statusSince(rev, r.Step))
 		}
 	}
+	v.judgeStated(l, spec, &r)
+	v.judgeApplyMethod(l, spec.ApplyMethod, &r)
+	return r
+}
+
+// judgeStated holds single revisions to what is stated of them.
+func (v *View) judgeStated(l evidence.Ledger, spec *v1alpha1.Ledger, r *Result) {
 	for _, n := range slices.Sorted(maps.Keys(spec.Statuses)) {
-		v.judgeStatus(l, n, spec.Statuses[n], &r)
+		v.judgeStatus(l, n, spec.Statuses[n], r)
+	}
+	for _, n := range slices.Sorted(maps.Keys(spec.Descriptions)) {
+		judgeDescription(l, n, spec.Descriptions[n], r)
 	}
 	for _, n := range spec.Reachable {
 		if _, ok := stored(l, n); !ok {
 			r.fail("revision %d cannot be rolled back to: it is not in storage, which holds %s", n, stock(l))
 		}
 	}
-	v.judgeApplyMethod(l, spec.ApplyMethod, &r)
-	return r
 }
 
 func (v *View) judgeDeployed(l evidence.Ledger, spec *v1alpha1.Ledger, r *Result) {
@@ -123,6 +139,16 @@ func (v *View) judgeStatus(l evidence.Ledger, number int, want string, r *Result
 		r.fail("revision %d: expected %s, but it is not in storage, which holds %s", number, want, stock(l))
 	case rev.Status != want:
 		r.fail("revision %d: expected %s, seen %s%s", number, want, rev.Status, v.statusSince(rev, r.Step))
+	}
+}
+
+func judgeDescription(l evidence.Ledger, number int, want string, r *Result) {
+	rev, ok := stored(l, number)
+	switch {
+	case !ok:
+		r.fail("revision %d: expected a description with %q, but it is not in storage, which holds %s", number, want, stock(l))
+	case !strings.Contains(rev.Description, want):
+		r.fail("revision %d: expected a description with %q, seen %q", number, want, rev.Description)
 	}
 }
 

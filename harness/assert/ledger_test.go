@@ -21,6 +21,7 @@ func TestLedger(t *testing.T) {
 	number := func(n int) *int { return &n }
 	back := func(f func(*story)) edits { return edits{"back": f} }
 	empty := edits{"instead of v1": nothing, "instead of scaled": nothing, "instead of v2": nothing, "instead of back": nothing}
+	described := func(s *story) { s.newest().Description = `Rollback "shop" failed: field is immutable` }
 	method := func(m string) func(*story) { return func(s *story) { s.newest().ApplyMethod = m } }
 	judgeAll(t, "ledger", []judgement{
 		{name: "by default", want: passed, spec: &v1alpha1.Ledger{}},
@@ -69,6 +70,18 @@ func TestLedger(t *testing.T) {
 		{
 			name: "status of a revision that is not stored", want: failed, spec: &v1alpha1.Ledger{Statuses: map[int]string{9: "failed"}},
 			says: []string{"revision 9: expected failed, but it is not in storage, which holds 1 superseded, 2 superseded, 3 deployed"},
+		},
+		{
+			name: "descriptions", edits: back(described), want: passed,
+			spec: &v1alpha1.Ledger{Descriptions: map[int]string{3: "field is immutable"}},
+		},
+		{
+			name: "another description", edits: back(described), want: failed, spec: &v1alpha1.Ledger{Descriptions: map[int]string{3: "quota"}},
+			says: []string{`revision 3: expected a description with "quota", seen "Rollback \"shop\" failed: field is immutable"`},
+		},
+		{
+			name: "description of a revision that is not stored", want: failed, spec: &v1alpha1.Ledger{Descriptions: map[int]string{9: "x"}},
+			says: []string{`revision 9: expected a description with "x", but it is not in storage, which holds 1 superseded, 2 superseded, 3 deployed`},
 		},
 		{
 			name: "pruned", edits: back(func(s *story) { s.ledger.Revisions = s.ledger.Revisions[1:] }), want: failed, spec: &v1alpha1.Ledger{Reachable: []int{1, 2}},

@@ -50,10 +50,12 @@ func TestValidate(t *testing.T) {
 		},
 		{"ledger", "ledger", &v1alpha1.Ledger{Deployed: number(0), Statuses: map[int]string{1: "deployed"}, Reachable: []int{1}}, nil},
 		{
-			"ledger of nonsense", "ledger", &v1alpha1.Ledger{Deployed: number(-1), Statuses: map[int]string{0: "deployed", 2: "depolyed"}, Reachable: []int{0}}, []string{
+			"ledger of nonsense", "ledger", &v1alpha1.Ledger{Deployed: number(-1), Statuses: map[int]string{0: "deployed", 2: "depolyed"}, Descriptions: map[int]string{-1: "x", 2: ""}, Reachable: []int{0}}, []string{
 				"deployed: must be a revision, or 0 for none",
 				"statuses[0]: revisions count from 1",
 				`statuses[2]: "depolyed" is no status of Helm (did you mean "deployed"?)`,
+				"descriptions[-1]: revisions count from 1",
+				"descriptions[2]: any description contains an empty text; state some",
 				"reachable[0]: revisions count from 1",
 			},
 		},

@@ -26,6 +26,7 @@ const (
 	breakStall       = "stall"
 	breakTruncate    = "truncate"
 	breakDropWatch   = "dropWatch"
+	breakResetWatch  = "resetWatch"
 	breakStallWatch  = "stallWatch"
 	breakExpireWatch = "expireWatch"
 )
@@ -64,7 +65,7 @@ func checkAPI(s *v1alpha1.API) []registry.Problem {
 		report("match.verb", "no %s can suffer a %s; leave it out, or state %s", s.Match.Verb, s.Break, want)
 	}
 	if s.Events > 0 && verbFor(s.Break) != verbWatch {
-		report("events", "only a watch has events; break must be dropWatch, stallWatch or expireWatch")
+		report("events", "only a watch has events; break must be dropWatch, resetWatch, stallWatch or expireWatch")
 	}
 	return all
 }
@@ -80,7 +81,7 @@ func verbFor(how string) string {
 	switch how {
 	case breakTruncate:
 		return verbList
-	case breakDropWatch, breakStallWatch, breakExpireWatch:
+	case breakDropWatch, breakResetWatch, breakStallWatch, breakExpireWatch:
 		return verbWatch
 	}
 	return ""

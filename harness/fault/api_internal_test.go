@@ -99,7 +99,7 @@ func TestTrapFires(t *testing.T) {
 	now := time.Unix(0, 0)
 	for how, atOnce := range map[string]bool{
 		breakReset: true, breakTLS: true, breakHang: true, breakLose: false, breakCut: false, breakStall: false, breakTruncate: false,
-		breakDropWatch: false, breakStallWatch: false, breakExpireWatch: false,
+		breakDropWatch: false, breakResetWatch: false, breakStallWatch: false, breakExpireWatch: false,
 	} {
 		trap, fired := trapFor(v1alpha1.API{Break: how}, 1, &now)
 		action := trap.Intercept(patchOf("web"))
@@ -117,6 +117,23 @@ func TestTrapFires(t *testing.T) {
 		}
 		if want := "patch deployments/web: " + how; len(*fired) != 1 || (*fired)[0] != want {
 			t.Errorf("%s: fired %q", how, *fired)
+		}
+	}
+}
+
+// TestResponses: each effect on an answer breaks it in a way of its own, and that on a watch after as many events as are stated.
+func TestResponses(t *testing.T) {
+	t.Parallel()
+	for how, want := range map[string]wire.Response{
+		breakLose: {Break: wire.Reset, Lost: true}, breakCut: {Break: wire.Close}, breakStall: {Break: wire.Stall},
+		breakDropWatch: {Break: wire.Close, Events: 3}, breakResetWatch: {Break: wire.Reset, Events: 3},
+		breakStallWatch: {Break: wire.Stall, Events: 3}, breakExpireWatch: {Break: wire.Close, Events: 3},
+	} {
+		now := time.Unix(0, 0)
+		trap, _ := trapFor(v1alpha1.API{Break: how, Events: 3}, 1, &now)
+		got := trap.Intercept(patchOf("web")).Response
+		if got.Break != want.Break || got.Lost != want.Lost || got.Events != want.Events || (len(got.Last) > 0) != (how == breakExpireWatch) {
+			t.Errorf("%s: %+v", how, got)
 		}
 	}
 }

@@ -88,6 +88,8 @@ func (t *trap) response(how string) *wire.Response {
 		return &wire.Response{Break: wire.Stall}
 	case breakTruncate:
 		return &wire.Response{Edit: halveList}
+	case breakResetWatch:
+		return &wire.Response{Break: wire.Reset, Events: t.spec.Events}
 	case breakStallWatch:
 		return &wire.Response{Break: wire.Stall, Events: t.spec.Events}
 	case breakExpireWatch:

@@ -101,6 +101,7 @@ func TestValidation(t *testing.T) {
 		"api: {respond: {status: 499}}":                                               "respond.status: is no status of HTTP",
 		"api: {respond: {status: 429, retryAfter: 1500ms}}":                           "respond.retryAfter: is not in whole seconds",
 		"api: {break: dropWatch, match: {verb: get}}":                                 "match.verb: no get can suffer a dropWatch; leave it out, or state watch",
+		"api: {break: resetWatch, events: 2}":                                         "",
 		"api: {break: reset, events: 1}":                                              "events: only a watch has events; ",
 		"api: {break: reset, match: {probability: 101}}":                              "match.probability: is more than 100 percent",
 		"api: {break: reset, match: {name: 'a*b'}}":                                   "match.name: has a * that is not at its end",

@@ -46,6 +46,7 @@ type Ledger struct {
 	At           string         `json:"at,omitempty" format:"step" doc:"Judged at the end of this step; the last one if empty."`
 	Deployed     *int           `json:"deployed,omitempty" min:"0" doc:"The revision that is deployed; 0: none is. If empty, at most one may be, unless statuses says so of each."`
 	Statuses     map[int]string `json:"statuses,omitempty" doc:"The status of revisions by number."`
+	Descriptions map[int]string `json:"descriptions,omitempty" doc:"Text that the description of revisions, by number, must contain: what helm history shows of them."`
 	ApplyMethod  string         `json:"applyMethod,omitempty" enum:"ssa,csa,unchanged" doc:"The newest revision's apply method; unchanged: the same as the first one's."`
 	AllowPending bool           `json:"allowPending,omitempty" doc:"A pending-* status is accepted."`
 	Reachable    []int          `json:"reachable,omitempty" min:"1" doc:"Revisions that must still be in storage, as rollback targets."`
