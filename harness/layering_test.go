@@ -58,7 +58,7 @@ var layers = []layer{
 	{path: "harness/sweep", pure: true, may: []string{"harness/api", "harness/assert", "harness/evidence", "harness/ownership", "harness/plan", "harness/scenario", "harness/verdict"}},
 	{path: "harness/progress", pure: true, may: []string{"harness/verdict"}},
 	{path: "reports", pure: true, may: []string{"harness/evidence", "harness/ownership", "harness/registry", "harness/verdict"}},
-	{path: "reports/sweep", pure: true, may: []string{"harness/sweep"}},
+	{path: "reports/sweep", pure: true, may: []string{"harness/sweep", "harness/verdict", "reports/internal/page"}},
 
 	// Who joins them.
 	{path: "harness/runner", may: []string{"harness"}},
