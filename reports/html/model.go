@@ -92,6 +92,9 @@ func headOf(run verdict.Run) head {
 		}
 	}
 	h.Facts = append(h.Facts, fact{"seed", fmt.Sprint(run.Seed)}, fact{"exit code", fmt.Sprint(run.ExitCode)})
+	if asked := run.Requests(); asked != nil {
+		h.Facts = append(h.Facts, fact{"requests of Helm", asked.String()})
+	}
 	for _, name := range slices.Sorted(maps.Keys(run.Versions)) {
 		h.Facts = append(h.Facts, fact{name, run.Versions[name]})
 	}
@@ -164,6 +167,9 @@ func variantOf(i int, v verdict.Variant) *variant {
 	}
 	for _, name := range slices.Sorted(maps.Keys(v.Matrix)) {
 		view.Facts = append(view.Facts, fact{name, v.Matrix[name]})
+	}
+	if v.Requests != nil {
+		view.Facts = append(view.Facts, fact{"requests of Helm", v.Requests.String()})
 	}
 	for _, d := range v.Verdicts {
 		if d.Kind == "step" {
