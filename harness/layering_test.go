@@ -46,7 +46,7 @@ var layers = []layer{
 	{path: "harness/release", may: []string{"harness/api", "harness/evidence", "harness/lifeline"}},
 	{path: "harness/readiness", may: []string{"harness/api", "harness/evidence", "harness/plan", "harness/ref"}},
 	{path: "harness/actor", may: []string{"harness/api", "harness/evidence", "harness/ref", "harness/registry"}},
-	{path: "harness/fault", may: []string{"harness/pki", "harness/api", "harness/cluster", "harness/evidence", "harness/plan", "harness/ref", "harness/registry", "harness/wire"}},
+	{path: "harness/fault", may: []string{"harness/pki", "harness/api", "harness/cluster", "harness/evidence", "harness/plan", "harness/ref", "harness/registry", "harness/schema/fields", "harness/wire"}},
 	{path: "harness/gateway", may: []string{"harness/pki", "harness/evidence", "harness/wire"}},
 	{path: "harness/observe", may: []string{"harness/evidence", "harness/ref"}},
 
