@@ -150,7 +150,7 @@ func (c *Cell) cause(stored string) string {
 	case stored == deployed && killed:
 		return "Helm had marked its revision deployed when it was killed"
 	case stored == deployed && c.Outcome == "":
-		return "Helm got over it by itself, and ended as if nothing had been"
+		return "Helm tried the write again or did without it, and ended as if nothing had been"
 	case stored == deployed:
 		return "Helm reported an error although its revision is deployed"
 	case stored == unreadable:
@@ -158,7 +158,7 @@ func (c *Cell) cause(stored string) string {
 	case stored == "failed" && killed:
 		return "Helm had marked its revision failed when it was killed"
 	case stored == "failed":
-		return "Helm stopped at the error and marked its revision failed"
+		return "Helm met an error and marked its revision failed"
 	}
 	return fmt.Sprintf("Helm left its revision %s", stored)
 }
@@ -169,11 +169,11 @@ func (e ending) progress() string {
 	case e.stored == notStored && e.live == liveBefore:
 		return ": nothing had begun"
 	case e.live == liveBefore:
-		return ", when no object was another one yet"
+		return ", with all objects still the old ones"
 	case e.live == liveAfter:
-		return ", when all objects were the new ones"
+		return ", with all objects the new ones"
 	case e.live == liveMixture:
-		return ", when some objects were the new ones and others still the old"
+		return ", with some objects the new ones and others not"
 	}
 	return "; what is " + e.live
 }
@@ -198,10 +198,10 @@ func (c *Cell) wayOut() string {
 	}
 	var parts []string
 	if len(clean) > 0 {
-		parts = append(parts, plainly(clean)+" "+verb(clean, "writes", "write")+" every object and the record anew, and "+verb(clean, "recovers", "recover")+" it")
+		parts = append(parts, plainly(clean)+" "+verb(clean, "applies", "apply")+" a whole manifest under a new revision, and "+verb(clean, "recovers", "recover")+" it")
 	}
 	if len(unclean) > 0 {
-		parts = append(parts, plainly(unclean)+" "+verb(unclean, "recovers", "recover")+" the objects, but nothing tidies the broken revision's record")
+		parts = append(parts, plainly(unclean)+" "+verb(unclean, "recovers", "recover")+" the objects, but nothing tidies the record of the broken revision")
 	}
 	switch {
 	case len(not) > 0 && refused:

@@ -25,21 +25,21 @@ func TestFindings(t *testing.T) {
 		why string
 		out string // and what the second does
 	}{
-		"refused, nothing applied": {sweep.Conflict, func(*attempt) {}, sweep.Clean, "failed, live as before", "stopped at the error and marked its revision failed, when no object was another one yet", "A plain rollback writes every object"},
-		"refused, all applied":     {sweep.Conflict, func(a *attempt) { a.live = configMap("two", "helm") }, sweep.Clean, "failed, live as after", "when all objects were the new ones", "recovers it"},
-		"refused, half applied":    {sweep.ServerError, func(a *attempt) { a.live = configMap("three", "helm") }, sweep.Clean, "failed, live a mixture", "some objects were the new ones and others still the old", "recovers it"},
+		"refused, nothing applied": {sweep.Conflict, func(*attempt) {}, sweep.Clean, "failed, live as before", "met an error and marked its revision failed, with all objects still the old ones", "A plain rollback applies a whole manifest under a new revision, and recovers it"},
+		"refused, all applied":     {sweep.Conflict, func(a *attempt) { a.live = configMap("two", "helm") }, sweep.Clean, "failed, live as after", "with all objects the new ones", "recovers it"},
+		"refused, half applied":    {sweep.ServerError, func(a *attempt) { a.live = configMap("three", "helm") }, sweep.Clean, "failed, live a mixture", "some objects the new ones and others not", "recovers it"},
 		"nothing stored, killed":   {sweep.KilledBefore, func(a *attempt) { a.left = ledger("deployed") }, sweep.Clean, "nothing stored, live as before", "was killed before that: nothing had begun", "recovers it"},
 		"nothing stored, refused":  {sweep.Conflict, func(a *attempt) { a.left = ledger("deployed") }, sweep.Clean, "nothing stored, live as before", "that failed, and it gave up: nothing had begun", "recovers it"},
 		"killed, a record stays": {sweep.KilledAfter, func(a *attempt) {
 			a.left, a.recovered = ledger("deployed", "pending-upgrade"), ledger("superseded", "pending-upgrade", "deployed")
-		}, sweep.Partly, "left pending, live as before", "takes the pending mark off its revision, when it ends, and it was killed", "nothing tidies the broken revision's record"},
+		}, sweep.Partly, "left pending, live as before", "takes the pending mark off its revision, when it ends, and it was killed", "nothing tidies the record of the broken revision"},
 		"lost, a record stays":       {sweep.ResponseLost, func(a *attempt) { a.left = ledger("deployed", "pending-upgrade") }, sweep.Clean, "left pending, live as before", "gave up without marking it failed", "recovers it"},
 		"pending, but a success":     {sweep.ResponseLost, func(a *attempt) { a.outcome, a.left = "", ledger("deployed", "pending-upgrade") }, sweep.Clean, "left pending, live as before", "took the operation for a success", "recovers it"},
 		"refused by what pends":      {sweep.KilledAfter, func(a *attempt) { a.refused = busy; a.left = ledger("deployed", "pending-upgrade") }, sweep.Lost, "left pending, live as before", "killed", "refused as long as the newest revision is pending"},
 		"refused for another reason": {sweep.KilledAfter, func(a *attempt) { a.refused = "no" }, sweep.Lost, "failed, live as before", "had marked its revision failed when it was killed", "does not recover it, for the reason that the cell tells"},
 		"got over it": {sweep.Conflict, func(a *attempt) {
 			a.outcome, a.left, a.live = "", ledger("superseded", "deployed"), configMap("two", "helm")
-		}, sweep.Clean, "deployed, live as after", "got over it by itself", "recovers it"},
+		}, sweep.Clean, "deployed, live as after", "tried the write again or did without it", "recovers it"},
 		"killed in the end":   {sweep.KilledAfter, func(a *attempt) { a.left, a.live = ledger("superseded", "deployed"), configMap("two", "helm") }, sweep.Clean, "deployed, live as after", "had marked its revision deployed when it was killed", "recovers it"},
 		"an error in the end": {sweep.ServerError, func(a *attempt) { a.left, a.live = ledger("superseded", "deployed"), configMap("two", "helm") }, sweep.Clean, "deployed, live as after", "reported an error although its revision is deployed", "recovers it"},
 		"two deployed":        {sweep.KilledAfter, func(a *attempt) { a.left = ledger("deployed", "deployed") }, sweep.Clean, "deployed twice, live as before", "in two writes, and was stopped between them", "recovers it"},
