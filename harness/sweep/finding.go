@@ -145,6 +145,8 @@ func (c *Cell) cause(stored string) string {
 		return "Helm took the operation for a success, but its revision still bears the pending mark"
 	case stored == pending:
 		return "The revision was stored as pending, and Helm gave up without marking it failed"
+	case stored == deployedTwice && c.Outcome == "":
+		return "Helm went on although the revision before its own could not be marked superseded, and took that for a success"
 	case stored == deployedTwice:
 		return "Helm marks its revision deployed and the one before it superseded in two writes, and was stopped between them"
 	case stored == deployed && killed:

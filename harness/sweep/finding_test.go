@@ -40,12 +40,13 @@ func TestFindings(t *testing.T) {
 		"got over it": {sweep.Conflict, func(a *attempt) {
 			a.outcome, a.left, a.live = "", ledger("superseded", "deployed"), configMap("two", "helm")
 		}, sweep.Clean, "deployed, live as after", "tried the write again or did without it", "recovers it"},
-		"killed in the end":   {sweep.KilledAfter, func(a *attempt) { a.left, a.live = ledger("superseded", "deployed"), configMap("two", "helm") }, sweep.Clean, "deployed, live as after", "had marked its revision deployed when it was killed", "recovers it"},
-		"an error in the end": {sweep.ServerError, func(a *attempt) { a.left, a.live = ledger("superseded", "deployed"), configMap("two", "helm") }, sweep.Clean, "deployed, live as after", "reported an error although its revision is deployed", "recovers it"},
-		"two deployed":        {sweep.KilledAfter, func(a *attempt) { a.left = ledger("deployed", "deployed") }, sweep.Clean, "deployed twice, live as before", "in two writes, and was stopped between them", "recovers it"},
-		"another status":      {sweep.KilledAfter, func(a *attempt) { a.left = ledger("deployed", "unknown") }, sweep.Clean, "unknown, live as before", "left its revision unknown", "recovers it"},
-		"unreadable":          {sweep.KilledAfter, func(a *attempt) { a.left.Unreadable = map[string]string{"sh.helm.release.v1.shop.v2": "no"} }, sweep.Clean, "a record unreadable, live as before", "cannot be read any more", "recovers it"},
-		"not fired":           {sweep.KilledAfter, func(a *attempt) { a.notFired = true }, sweep.Unsaid, "no finding", "speaks neither for Helm nor against it", "the cell says what went wrong"},
+		"killed in the end":       {sweep.KilledAfter, func(a *attempt) { a.left, a.live = ledger("superseded", "deployed"), configMap("two", "helm") }, sweep.Clean, "deployed, live as after", "had marked its revision deployed when it was killed", "recovers it"},
+		"an error in the end":     {sweep.ServerError, func(a *attempt) { a.left, a.live = ledger("superseded", "deployed"), configMap("two", "helm") }, sweep.Clean, "deployed, live as after", "reported an error although its revision is deployed", "recovers it"},
+		"two deployed":            {sweep.KilledAfter, func(a *attempt) { a.left = ledger("deployed", "deployed") }, sweep.Clean, "deployed twice, live as before", "in two writes, and was stopped between them", "recovers it"},
+		"two deployed, a success": {sweep.Conflict, func(a *attempt) { a.outcome, a.left = "", ledger("deployed", "deployed") }, sweep.Clean, "deployed twice, live as before", "could not be marked superseded", "recovers it"},
+		"another status":          {sweep.KilledAfter, func(a *attempt) { a.left = ledger("deployed", "unknown") }, sweep.Clean, "unknown, live as before", "left its revision unknown", "recovers it"},
+		"unreadable":              {sweep.KilledAfter, func(a *attempt) { a.left.Unreadable = map[string]string{"sh.helm.release.v1.shop.v2": "no"} }, sweep.Clean, "a record unreadable, live as before", "cannot be read any more", "recovers it"},
+		"not fired":               {sweep.KilledAfter, func(a *attempt) { a.notFired = true }, sweep.Unsaid, "no finding", "speaks neither for Helm nor against it", "the cell says what went wrong"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
