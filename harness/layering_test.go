@@ -45,7 +45,7 @@ var layers = []layer{
 	{path: "harness/release", may: []string{"harness/api", "harness/evidence", "harness/lifeline"}},
 	{path: "harness/readiness", may: []string{"harness/api", "harness/evidence", "harness/plan", "harness/ref"}},
 	{path: "harness/actor", may: []string{"harness/api", "harness/evidence", "harness/ref", "harness/registry"}},
-	{path: "harness/fault", may: []string{"harness/pki", "harness/api", "harness/cluster", "harness/evidence", "harness/plan", "harness/ref", "harness/registry", "harness/wire"}},
+	{path: "harness/fault", may: []string{"harness/pki", "harness/api", "harness/cluster", "harness/evidence", "harness/plan", "harness/ref", "harness/registry", "harness/schema/fields", "harness/wire"}},
 	{path: "harness/wire", pure: true, may: []string{"harness/evidence"}},
 	{path: "harness/gateway", may: []string{"harness/pki", "harness/evidence", "harness/wire"}},
 	{path: "harness/observe", may: []string{"harness/evidence", "harness/ref"}},
@@ -59,7 +59,7 @@ var layers = []layer{
 	{path: "harness/replay", pure: true, may: []string{"harness/evidence", "harness/plan", "harness/scenario", "harness/verdict"}},
 	{path: "harness/progress", pure: true, may: []string{"harness/verdict"}},
 	{path: "reports", pure: true, may: []string{"harness/evidence", "harness/ownership", "harness/registry", "harness/verdict"}},
-	{path: "reports/sweep", pure: true, may: []string{"harness/sweep"}},
+	{path: "reports/sweep", pure: true, may: []string{"harness/sweep", "harness/verdict", "reports/internal/page"}},
 	{path: "reports/replay", pure: true, may: []string{"harness/evidence", "harness/replay", "harness/verdict", "reports/compare"}},
 
 	// Who joins them.

@@ -28,6 +28,7 @@ import (
 const (
 	sweepJSON     = "sweep.json"
 	sweepMarkdown = "sweep.md"
+	sweepHTML     = "sweep.html"
 )
 
 // sweepFlags are the flags of rehearse sweep.
@@ -49,8 +50,8 @@ func newSweepCmd() *cobra.Command {
 		Long: `Sweep rehearses a scenario up to an upgrade or a rollback and records what Helm writes in it. Then it rehearses that again for
 each of the writes, each way to break the step there, and each way to recover: helm killed before or after the write, its
 response lost, the write refused with 409 or 500; and then one plain rollback, or one plain upgrade. The recovery matrix says
-what state each left the release in, and what recovers it. It goes, cell by cell in words, to sweep.md and sweep.json in the
-run's folder, beside the evidence.
+what state each left the release in, and what recovers it. It goes, with every cell explained, to sweep.html, sweep.md and
+sweep.json in the run's folder, beside the evidence.
 
 Exit codes: 0 the matrix is complete, 1 a cell recovers by nothing and --must-recover was given, 2 usage or an invalid file,
 3 the harness or its infrastructure failed, 4 nothing can be said of a cell, 5 clean-up incomplete, 130 interrupted.`,
@@ -122,10 +123,10 @@ func (f *sweepFlags) do(ctx context.Context, stdout, stderr io.Writer, path stri
 		b, problem := bundleOf(cfg.Dir, out.Variants[i])
 		m.Add(try, b, ref, problem)
 	}
-	if err := errors.Join(reports.WriteAll(cfg.Dir, out), writeSweep(cfg.Dir, m)); err != nil {
+	if err := errors.Join(reports.WriteAll(cfg.Dir, out), writeSweep(cfg.Dir, m, out)); err != nil {
 		return harnessError(err)
 	}
-	reporter.Finish(out, filepath.Join(cfg.Dir, sweepMarkdown))
+	reporter.Finish(out, filepath.Join(cfg.Dir, sweepHTML))
 	return f.conclude(stdout, out, m)
 }
 
@@ -248,14 +249,15 @@ func bundleOf(dir string, v verdict.Variant) (*evidence.Bundle, error) {
 	return evidence.Load(filepath.Join(dir, v.Dir))
 }
 
-func writeSweep(dir string, m sweep.Matrix) error {
-	var text strings.Builder
-	if err := report.WriteMarkdown(&text, m); err != nil {
+func writeSweep(dir string, m sweep.Matrix, out verdict.Run) error {
+	var text, page strings.Builder
+	if err := errors.Join(report.WriteMarkdown(&text, m), report.WriteHTML(&page, m, out)); err != nil {
 		return err
 	}
 	return errors.Join(
 		evidence.WriteFile(dir, sweepJSON, m),
 		os.WriteFile(filepath.Join(dir, sweepMarkdown), []byte(text.String()), 0o644),
+		os.WriteFile(filepath.Join(dir, sweepHTML), []byte(page.String()), 0o644),
 	)
 }
 

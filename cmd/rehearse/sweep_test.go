@@ -45,8 +45,17 @@ func TestSweep(t *testing.T) {
 		t.Fatalf("sweep.md: %v, %v", found, err)
 	}
 	text, err := os.ReadFile(found[0])
-	if err != nil || strings.Count(string(text), "- **") != len(one.Cells) {
+	if err != nil || strings.Count(string(text), "- **") != len(one.Cells)+len(one.Groups()) {
 		t.Errorf("sweep.md does not explain %d cells: %v\n%s", len(one.Cells), err, text)
+	}
+	page, err := os.ReadFile(filepath.Join(filepath.Dir(found[0]), "sweep.html"))
+	if err != nil || strings.Count(string(page), "report.html#variant-") != 2*len(one.Cells) {
+		t.Errorf("sweep.html does not lead to the evidence of %d cells: %v", len(one.Cells), err)
+	}
+	for _, c := range one.Cells {
+		if c.Finding.Why == "" {
+			t.Errorf("%s at %s is not explained", c.Cut, c.Write)
+		}
 	}
 	lost, _ := run(1, "--must-recover", "--cut", "killedAfter", "--recover", "upgrade", "--write", "2")
 	if !strings.Contains(lost.stderr, "1 cell recover by nothing") {

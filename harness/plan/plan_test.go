@@ -172,6 +172,39 @@ func TestReadRefusesWhatIsNoPlan(t *testing.T) {
 	}
 }
 
+// TestPlanNamesTheBlastRadius: what a fault may touch is in the plan, in the words of its kind.
+func TestPlanNamesTheBlastRadius(t *testing.T) {
+	t.Parallel()
+	const faulty = `
+apiVersion: rehearse.dev/v1alpha1
+kind: Scenario
+metadata: {name: faulty}
+spec:
+  description: Breaks.
+  release: {name: shop, chart: oci://example.invalid/shop}
+  faults:
+  - {name: power-cut, killNode: {node: 2}}
+  - {name: api-gone, killAPIServer: {}}
+  steps:
+  - {name: v1, install: {}, during: [power-cut, api-gone]}
+`
+	file, err := scenario.Parse("faulty.yaml", []byte(faulty), scenariotest.Catalog())
+	if err != nil {
+		t.Fatal(err)
+	}
+	plans, err := plan.Compile(file, plan.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []plan.Touch{
+		{By: "fault power-cut", Does: []string{"killNode"}, What: "node 2, and its pods"},
+		{By: "fault api-gone", Does: []string{"killAPIServer"}, What: "the API server, and so all that use it"},
+	}
+	if diff := cmp.Diff(want, plans[0].Touches[1:]); diff != "" {
+		t.Errorf("touches (-want +got):\n%s", diff)
+	}
+}
+
 func mustField(t *testing.T, data []byte, name string) string {
 	t.Helper()
 	var all map[string]json.RawMessage

@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -32,7 +31,7 @@ func touches(spec *v1alpha1.Spec) []Touch {
 		}
 	}
 	for _, fault := range spec.Faults {
-		all = append(all, Touch{By: "fault " + fault.Name, Does: []string{fault.Do.Kind}, What: victim(reflect.ValueOf(fault.Do.Spec).Elem())})
+		all = append(all, Touch{By: "fault " + fault.Name, Does: []string{fault.Do.Kind}, What: victim(fault.Do.Spec)})
 	}
 	for _, rule := range spec.Readiness {
 		touch := Touch{By: "readiness", Does: []string{"gate"}, What: "pods of " + rule.Workload}
@@ -98,12 +97,10 @@ func objects(spec reflect.Value) []string {
 	return found
 }
 
-// victim describes what a fault breaks.
-func victim(spec reflect.Value) string {
-	for name, format := range map[string]string{"node": "node %s", "nodeOf": "the node of a pod of %s", "workload": "pods of %s", "object": "%s", "hook": "the hook %s", "becomes": "a record of Helm's: %s"} {
-		if f, ok := fields.Find(fields.Of(spec.Type()), name); ok && !f.Of(spec).IsZero() {
-			return fmt.Sprintf(format, f.Of(spec).String())
-		}
+// victim describes what a fault breaks; empty for a spec that does not say, which no registered kind has.
+func victim(spec any) string {
+	if toucher, ok := spec.(v1alpha1.Toucher); ok {
+		return toucher.MayTouch()
 	}
 	return ""
 }

@@ -39,6 +39,8 @@ type Info struct {
 	Name, Summary, Example string
 	NewSpec                func() any
 	Validate               func(spec any) []Problem
+	// Where says, in a line for each provider, whether it can be had there; empty if that is no matter of theirs.
+	Where []string
 }
 
 // Registry is an ordered list of entries.
@@ -84,7 +86,7 @@ func (r Registry[C]) Names() []string {
 func (r Registry[C]) Infos() []Info {
 	infos := make([]Info, len(r.entries))
 	for i, e := range r.entries {
-		infos[i] = Info{e.Name, e.Summary, e.Example, e.NewSpec, e.Validate}
+		infos[i] = Info{Name: e.Name, Summary: e.Summary, Example: e.Example, NewSpec: e.NewSpec, Validate: e.Validate}
 	}
 	return infos
 }

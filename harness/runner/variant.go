@@ -75,7 +75,7 @@ func Judge(dir string, p plan.Plan) (verdict.Variant, error) {
 		out.Duration = bundle.Timeline[n-1].At
 	}
 	out.Verdicts = assert.Judge(bundle, p.Scenario.Spec)
-	out.Recovery = assert.Recovery(bundle)
+	out.Recovery, out.Requests = assert.Recovery(bundle), assert.Traffic(bundle)
 	statuses := make([]verdict.Status, len(out.Verdicts))
 	for i, v := range out.Verdicts {
 		statuses[i] = v.Status

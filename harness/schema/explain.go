@@ -120,6 +120,13 @@ func (p *printer) entry(t topic, info registry.Info) string {
 	for _, text := range strings.Split(example, "\n") {
 		p.line(1, "%s", text)
 	}
+	if len(info.Where) > 0 {
+		p.line(0, "")
+		p.line(0, "available on providers")
+	}
+	for _, text := range info.Where {
+		p.line(1, "%s", text)
+	}
 	return p.String()
 }
 

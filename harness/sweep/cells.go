@@ -27,6 +27,12 @@ type Cell struct {
 	Problem string `json:"problem,omitempty"`
 	// Explanation tells all that in words.
 	Explanation string `json:"explanation"`
+	// Grade says how much of what was tried recovers it.
+	Grade Grade `json:"grade"`
+	// Finding is its ending, which other cells share, and why it is so.
+	Finding Finding `json:"finding"`
+
+	ending ending
 }
 
 // Recovery is one attempt to recover.
@@ -69,6 +75,7 @@ func (m *Matrix) Add(try Try, b *evidence.Bundle, ref *Reference, problem error)
 		c.Problem = problem.Error()
 	}
 	c.explain()
+	c.find()
 }
 
 func (c *Cell) read(try Try, b *evidence.Bundle, ref *Reference, step string) error {
@@ -79,14 +86,14 @@ func (c *Cell) read(try Try, b *evidence.Bundle, ref *Reference, step string) er
 	if err != nil {
 		return err
 	}
-	left, err := ref.state(b, step)
+	left, end, err := ref.state(b, step)
 	if err != nil {
 		return err
 	}
 	if len(c.Recoveries) > 0 && c.Left != left {
 		return fmt.Errorf("it did not leave the same twice: %s; then %s", c.Left.text(), left.text())
 	}
-	c.Outcome, c.Left = b.Plain(done.Error), left
+	c.Outcome, c.Left, c.ending = b.Plain(done.Error), left, end
 	r, err := recovery(try, b, ref)
 	if err != nil {
 		return err
@@ -102,7 +109,7 @@ func recovery(try Try, b *evidence.Bundle, ref *Reference) (Recovery, error) {
 		return r, err
 	}
 	r.Took = max(done.Took, assert.Recovery(b)[recoverName])
-	if r.Left, err = ref.state(b, recoverName); err != nil {
+	if r.Left, _, err = ref.state(b, recoverName); err != nil {
 		return r, err
 	}
 	r.Why = b.Plain(done.Error)
@@ -145,10 +152,19 @@ func finished(b *evidence.Bundle, step string) (*evidence.StepFinished, error) {
 }
 
 func (s State) text() string {
-	return fmt.Sprintf("Helm's storage holds %s; live is %s; what Helm owns is %s", s.Ledger, s.liveText(), s.Ownership)
+	return fmt.Sprintf("Helm's storage holds %s; live is %s; what Helm owns is %s", s.Ledger, s.LiveText(), s.OwnershipText())
 }
 
-func (s State) liveText() string {
+// OwnershipText says what Helm owns, in words.
+func (s State) OwnershipText() string {
+	if s.Ownership == Between {
+		return "neither as before the step nor as after it"
+	}
+	return s.Ownership + " the step"
+}
+
+// LiveText says what is live, in words.
+func (s State) LiveText() string {
 	if s.Live == Between {
 		return "a mixture, no revision's manifest"
 	}

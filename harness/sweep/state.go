@@ -34,6 +34,9 @@ type State struct {
 type Reference struct {
 	manager       string
 	before, after owned
+	// liveBefore and liveAfter say which revision's manifest is live, and newest is the newest revision before it.
+	liveBefore, liveAfter string
+	newest                int
 }
 
 // owned is what Helm owns of each object of a release, by Kind/name.
@@ -42,14 +45,24 @@ type owned map[string]string
 // NewReference reads the recording of a step. manager is Helm's field manager.
 func NewReference(recording *evidence.Bundle, step, manager string) (*Reference, error) {
 	ref := &Reference{manager: manager}
-	for name, into := range map[string]*owned{previous(recording, step): &ref.before, step: &ref.after} {
+	earlier := previous(recording, step)
+	for name, into := range map[string]struct {
+		owned *owned
+		live  *string
+	}{earlier: {&ref.before, &ref.liveBefore}, step: {&ref.after, &ref.liveAfter}} {
 		s, ok := recording.Snapshot(name)
 		if !ok {
 			return nil, fmt.Errorf("%w: it has no snapshot of step %q", ErrRecording, name)
 		}
 		var err error
-		if *into, err = ownedIn(s, manager); err != nil {
+		if *into.owned, err = ownedIn(s, manager); err != nil {
 			return nil, err
+		}
+		*into.live = live(recording, name, s.Ledger)
+		for _, r := range s.Ledger.Revisions {
+			if name == earlier {
+				ref.newest = max(ref.newest, r.Revision)
+			}
 		}
 	}
 	return ref, nil
@@ -78,15 +91,15 @@ func ownedIn(s evidence.Snapshot, manager string) (owned, error) {
 	return all, nil
 }
 
-// state reads what a step left behind.
-func (ref *Reference) state(b *evidence.Bundle, step string) (State, error) {
+// state reads what a step left behind, and where that is between the step's start and its end.
+func (ref *Reference) state(b *evidence.Bundle, step string) (State, ending, error) {
 	s, ok := b.Snapshot(step)
 	if !ok {
-		return State{}, fmt.Errorf("the evidence has no snapshot of step %q", step)
+		return State{}, ending{}, fmt.Errorf("the evidence has no snapshot of step %q", step)
 	}
 	now, err := ownedIn(s, ref.manager)
 	if err != nil {
-		return State{}, err
+		return State{}, ending{}, err
 	}
 	out := State{Ledger: ledger(s.Ledger), Live: live(b, step, s.Ledger), Ownership: Between}
 	switch {
@@ -95,7 +108,7 @@ func (ref *Reference) state(b *evidence.Bundle, step string) (State, error) {
 	case maps.Equal(now, ref.after):
 		out.Ownership = AsAfter
 	}
-	return out, nil
+	return out, ref.ending(s.Ledger, out), nil
 }
 
 func ledger(l evidence.Ledger) string {

@@ -26,6 +26,23 @@ const (
 // Cuts lists all ways, in the order of the matrix.
 func Cuts() []Cut { return []Cut{KilledBefore, KilledAfter, ResponseLost, Conflict, ServerError} }
 
+// Title is the way in a few words.
+func (c Cut) Title() string {
+	switch c {
+	case KilledBefore:
+		return "killed before"
+	case KilledAfter:
+		return "killed after"
+	case ResponseLost:
+		return "response lost"
+	case Conflict:
+		return "refused with 409"
+	case ServerError:
+		return "refused with 500"
+	}
+	return string(c)
+}
+
 // says is how a sentence begins that tells of a write broken in this way.
 func (c Cut) says(w Write) string {
 	switch c {

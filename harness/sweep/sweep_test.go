@@ -121,9 +121,17 @@ func (a attempt) bundle() *evidence.Bundle {
 	return b
 }
 
+// whole is a recording of which all steps are known.
+func whole() *evidence.Bundle {
+	b := recording("")
+	b.Variant.Namespace, b.Variant.Release = "ns", "shop"
+	b.Timeline = append(b.Timeline, evidence.Event{Step: "v1", Finished: &evidence.StepFinished{Operation: "install"}})
+	return b
+}
+
 func reference(t *testing.T) *sweep.Reference {
 	t.Helper()
-	b := recording("")
+	b := whole()
 	b.Snapshots = []evidence.Snapshot{
 		snapshot("v1", ledger("deployed"), configMap("one", "helm")),
 		snapshot("v2", ledger("superseded", "deployed"), configMap("two", "helm")),

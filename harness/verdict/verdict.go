@@ -64,7 +64,9 @@ type Variant struct {
 	Reason string `json:"reason,omitempty"`
 	// Recovery holds measured recovery times by step.
 	Recovery map[string]time.Duration `json:"recoveryNs,omitempty"`
-	Verdicts []Verdict                `json:"verdicts"`
+	// Requests counts what Helm asked of the API server; nil if that is not known.
+	Requests *Requests `json:"requests,omitempty"`
+	Verdicts []Verdict `json:"verdicts"`
 }
 
 // ID names a variant within a run: scenario, or scenario[variant].

@@ -10,6 +10,7 @@ import (
 
 	"rehearse.dev/rehearse/harness/evidence"
 	"rehearse.dev/rehearse/harness/verdict"
+	"rehearse.dev/rehearse/reports/internal/page"
 )
 
 //go:embed templates
@@ -18,43 +19,39 @@ var files embed.FS
 // Write writes the run as HTML. open reads the bundle in a variant's folder; a variant whose bundle cannot be read is
 // shown without evidence, and with the reason. One bundle is held at a time.
 func Write(w io.Writer, run verdict.Run, open func(dir string) (*evidence.Bundle, error)) error {
-	page, err := parse()
+	whole, err := parse()
 	if err != nil {
 		return err
 	}
-	if err := page.ExecuteTemplate(w, "head", headOf(run)); err != nil {
+	if err := whole.ExecuteTemplate(w, "head", headOf(run)); err != nil {
 		return fmt.Errorf("write HTML: %w", err)
 	}
 	for i, v := range run.Variants {
 		view := variantOf(i, v)
 		view.addEvidence(v, open)
-		if err := page.ExecuteTemplate(w, "variant", view); err != nil {
+		if err := whole.ExecuteTemplate(w, "variant", view); err != nil {
 			return fmt.Errorf("write HTML of %s: %w", v.ID(), err)
 		}
 	}
-	if err := page.ExecuteTemplate(w, "foot", nil); err != nil {
+	if err := whole.ExecuteTemplate(w, "foot", nil); err != nil {
 		return fmt.Errorf("write HTML: %w", err)
 	}
 	return nil
 }
 
 func parse() (*template.Template, error) {
-	style, err := files.ReadFile("templates/style.css")
-	if err != nil {
-		return nil, fmt.Errorf("read the report's style: %w", err)
-	}
 	script, err := files.ReadFile("templates/filter.js")
 	if err != nil {
 		return nil, fmt.Errorf("read the report's script: %w", err)
 	}
-	page, err := template.New("page").Funcs(template.FuncMap{
-		"style":  func() template.CSS { return template.CSS(style) },
+	whole, err := template.New("page").Funcs(template.FuncMap{
+		"style":  page.Style,
 		"script": func() template.JS { return template.JS(script) },
 	}).ParseFS(files, "templates/*.gohtml")
 	if err != nil {
 		return nil, fmt.Errorf("read the report's templates: %w", err)
 	}
-	return page, nil
+	return whole, nil
 }
 
 // addEvidence fills in what the bundle tells.

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +17,7 @@ import (
 	"rehearse.dev/rehearse/harness/evidence"
 	"rehearse.dev/rehearse/harness/verdict"
 	"rehearse.dev/rehearse/reports/html"
+	"rehearse.dev/rehearse/reports/internal/page/pagetest"
 	"rehearse.dev/rehearse/reports/internal/sample"
 )
 
@@ -27,7 +27,7 @@ var update = flag.Bool("update", false, "rewrite the golden file")
 func TestWriteGolden(t *testing.T) {
 	t.Parallel()
 	page := write(t, sample.Run(), sampleBundles(t))
-	got := strings.Join(texts(parse(t, page)), "\n") + "\n"
+	got := strings.Join(pagetest.Texts(parse(t, page)), "\n") + "\n"
 	const file = "testdata/report.txt"
 	if *update {
 		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
@@ -48,33 +48,8 @@ func TestWriteGolden(t *testing.T) {
 
 func TestPageStandsAlone(t *testing.T) {
 	t.Parallel()
-	page := parse(t, write(t, sample.Run(), sampleBundles(t)))
-	ids := map[string]bool{}
-	var targets []string
-	walk(page, func(n *parser.Node) {
-		for _, a := range n.Attr {
-			switch {
-			case a.Key == "id" && ids[a.Val]:
-				t.Errorf("the id %q occurs twice", a.Val)
-			case a.Key == "id":
-				ids[a.Val] = true
-			case a.Key == "href" && strings.HasPrefix(a.Val, "#"):
-				targets = append(targets, a.Val[1:])
-			case slices.Contains([]string{"href", "src", "srcset", "action", "data", "poster"}, a.Key):
-				t.Errorf("<%s %s=%q> leads out of the page", n.Data, a.Key, a.Val)
-			}
-		}
-		if n.Type == parser.TextNode && n.Parent.Data == "style" && (strings.Contains(n.Data, "url(") || strings.Contains(n.Data, "@import")) {
-			t.Error("the style loads something")
-		}
-	})
-	if len(targets) == 0 {
-		t.Error("nothing links to the variants")
-	}
-	for _, target := range targets {
-		if !ids[target] {
-			t.Errorf("a link leads to #%s, which is not there", target)
-		}
+	for _, problem := range pagetest.Outside(parse(t, write(t, sample.Run(), sampleBundles(t)))) {
+		t.Error(problem)
 	}
 }
 
@@ -97,7 +72,7 @@ func TestNothingBecomesMarkup(t *testing.T) {
 		}}, nil
 	}))
 	scripts := 0
-	walk(page, func(n *parser.Node) {
+	pagetest.Walk(page, func(n *parser.Node) {
 		switch n.Data {
 		case "script":
 			scripts++
@@ -179,25 +154,4 @@ func parse(t *testing.T, page string) *parser.Node {
 		t.Fatal(err)
 	}
 	return root
-}
-
-func walk(n *parser.Node, visit func(*parser.Node)) {
-	visit(n)
-	for c := range n.ChildNodes() {
-		walk(c, visit)
-	}
-}
-
-// texts are the page's texts in their order, without style and script.
-func texts(root *parser.Node) []string {
-	var all []string
-	walk(root, func(n *parser.Node) {
-		if n.Type != parser.TextNode || n.Parent.Data == "style" || n.Parent.Data == "script" {
-			return
-		}
-		if text := strings.Join(strings.Fields(n.Data), " "); text != "" {
-			all = append(all, text)
-		}
-	})
-	return all
 }

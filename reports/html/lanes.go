@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"rehearse.dev/rehearse/harness/evidence"
+	"rehearse.dev/rehearse/reports/internal/page"
 )
 
 // track is what the timeline says about one object.
@@ -155,7 +156,7 @@ func (c *chart) bar(t *track, s statusSpan, to time.Duration, marks []mark) bar 
 	w := max(c.x(to)-x, 1.5)
 	return bar{
 		X: x, TextX: x + 6, W: w, Class: class(s.status), Text: whole(s.status, x, w, marks),
-		Title: fmt.Sprintf("%s %s, %s to %s (%s)%s", t.label, s.status, offset(s.from), offset(to), short(to-s.from), because(s.message)),
+		Title: fmt.Sprintf("%s %s, %s to %s (%s)%s", t.label, s.status, offset(s.from), offset(to), page.Short(to-s.from), because(s.message)),
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"rehearse.dev/rehearse/harness/verdict"
+	"rehearse.dev/rehearse/reports/internal/page"
 )
 
 // head is what stands above the variants.
@@ -77,7 +78,7 @@ const mostReasons = 3
 var statuses = [...]verdict.Status{verdict.Failed, verdict.Errored, verdict.Inconclusive, verdict.Passed, verdict.Skipped}
 
 func headOf(run verdict.Run) head {
-	h := head{Run: run, Started: run.Started.UTC().Format("2 January 2006, 15:04:05 UTC"), Took: short(run.Duration)}
+	h := head{Run: run, Started: run.Started.UTC().Format("2 January 2006, 15:04:05 UTC"), Took: page.Short(run.Duration)}
 	h.Command = "rehearse " + strings.Join(run.Args, " ")
 	n := map[verdict.Status]int{}
 	longest := time.Duration(1)
@@ -91,6 +92,9 @@ func headOf(run verdict.Run) head {
 		}
 	}
 	h.Facts = append(h.Facts, fact{"seed", fmt.Sprint(run.Seed)}, fact{"exit code", fmt.Sprint(run.ExitCode)})
+	if asked := run.Requests(); asked != nil {
+		h.Facts = append(h.Facts, fact{"requests of Helm", asked.String()})
+	}
 	for _, name := range slices.Sorted(maps.Keys(run.Versions)) {
 		h.Facts = append(h.Facts, fact{name, run.Versions[name]})
 	}
@@ -102,7 +106,7 @@ func headOf(run verdict.Run) head {
 }
 
 func rowOf(i int, v verdict.Variant, longest time.Duration) row {
-	r := row{Anchor: anchor(i), ID: v.ID(), Description: v.Description, Status: v.Status, Took: short(v.Duration)}
+	r := row{Anchor: page.Anchor(i), ID: v.ID(), Description: v.Description, Status: v.Status, Took: page.Short(v.Duration)}
 	r.Percent = int(100 * v.Duration / longest)
 	var passed, all [2]int
 	for _, d := range v.Verdicts {
@@ -119,7 +123,7 @@ func rowOf(i int, v verdict.Variant, longest time.Duration) row {
 	r.Assertions = fmt.Sprintf("%d/%d", passed[1], all[1])
 	var recovery []string
 	for _, step := range slices.Sorted(maps.Keys(v.Recovery)) {
-		recovery = append(recovery, step+" "+short(v.Recovery[step]))
+		recovery = append(recovery, step+" "+page.Short(v.Recovery[step]))
 	}
 	r.Recovery = strings.Join(recovery, ", ")
 	return r
@@ -139,7 +143,7 @@ func problemsOf(run verdict.Run) []problem {
 }
 
 func problemOf(i int, v verdict.Variant) problem {
-	p := problem{Anchor: anchor(i), ID: v.ID(), Status: v.Status}
+	p := problem{Anchor: page.Anchor(i), ID: v.ID(), Status: v.Status}
 	if v.Reason != "" {
 		p.Reasons = append(p.Reasons, reason{Status: v.Status, Message: v.Reason})
 	}
@@ -156,13 +160,16 @@ func problemOf(i int, v verdict.Variant) problem {
 }
 
 func variantOf(i int, v verdict.Variant) *variant {
-	view := &variant{Anchor: anchor(i), V: v, Took: short(v.Duration), Open: v.Status != verdict.Passed && v.Status != verdict.Skipped}
+	view := &variant{Anchor: page.Anchor(i), V: v, Took: page.Short(v.Duration), Open: v.Status != verdict.Passed && v.Status != verdict.Skipped}
 	view.Facts = append(view.Facts, fact{"scenario", v.File}, fact{"seed", fmt.Sprint(v.Seed)})
 	if v.Provider != "" {
 		view.Facts = append(view.Facts, fact{"provider", v.Provider})
 	}
 	for _, name := range slices.Sorted(maps.Keys(v.Matrix)) {
 		view.Facts = append(view.Facts, fact{name, v.Matrix[name]})
+	}
+	if v.Requests != nil {
+		view.Facts = append(view.Facts, fact{"requests of Helm", v.Requests.String()})
 	}
 	for _, d := range v.Verdicts {
 		if d.Kind == "step" {
@@ -175,19 +182,6 @@ func variantOf(i int, v verdict.Variant) *variant {
 		return slices.Index(statuses[:], a.V.Status) - slices.Index(statuses[:], b.V.Status)
 	})
 	return view
-}
-
-func anchor(i int) string { return fmt.Sprintf("variant-%d", i+1) }
-
-func short(d time.Duration) string {
-	switch {
-	case d < time.Second:
-		return d.Round(time.Millisecond).String()
-	case d < time.Minute:
-		return fmt.Sprintf("%.2fs", d.Seconds())
-	default:
-		return d.Round(time.Second).String()
-	}
 }
 
 // offset is a time of the timeline.

@@ -9,6 +9,7 @@ import (
 	"rehearse.dev/rehearse/harness/evidence"
 	"rehearse.dev/rehearse/harness/ownership"
 	"rehearse.dev/rehearse/harness/verdict"
+	"rehearse.dev/rehearse/reports/internal/page"
 )
 
 // step is a line of the table of steps.
@@ -25,9 +26,9 @@ type step struct {
 }
 
 func stepOf(d verdict.Verdict, v verdict.Variant) *step {
-	s := &step{V: d, Took: short(d.Duration)}
+	s := &step{V: d, Took: page.Short(d.Duration)}
 	if recovery, ok := v.Recovery[d.Name]; ok {
-		s.Recovery = short(recovery)
+		s.Recovery = page.Short(recovery)
 	}
 	return s
 }
@@ -132,7 +133,7 @@ func addExcerpts(assertions []*assertion, b *evidence.Bundle) {
 func tell(e evidence.Event, b *evidence.Bundle) string {
 	switch {
 	case e.Phase != nil:
-		return fmt.Sprintf("%s took %s", e.Phase.Name, short(e.Phase.Took))
+		return fmt.Sprintf("%s took %s", e.Phase.Name, page.Short(e.Phase.Took))
 	case e.Started != nil:
 		return e.Started.Operation + " began"
 	case e.Finished != nil:
@@ -177,7 +178,7 @@ func tellRequest(q *evidence.Request) string {
 	if q.Status != 0 {
 		text += fmt.Sprintf(" → %d", q.Status)
 	}
-	return text + " in " + short(q.Took) + because(firstOf(q.Error, q.Message))
+	return text + " in " + page.Short(q.Took) + because(firstOf(q.Error, q.Message))
 }
 
 // tellFault says what became of a fault.
@@ -228,7 +229,7 @@ func tellWrite(w *evidence.ActorWrite) string {
 func tellReadiness(r *evidence.Readiness) string {
 	text := fmt.Sprintf("%s of %s %s", r.Pod, r.Workload, r.Decision)
 	if r.After > 0 {
-		text += ", " + short(r.After.Round(time.Millisecond)) + " after its creation"
+		text += ", " + page.Short(r.After.Round(time.Millisecond)) + " after its creation"
 	}
 	return text
 }
@@ -253,7 +254,7 @@ func factsOf(b *evidence.Bundle) []fact {
 	facts := []fact{{"release", b.Variant.Namespace + "/" + b.Variant.Release}}
 	for _, e := range b.Timeline {
 		if e.Phase != nil {
-			facts = append(facts, fact{e.Phase.Name, short(e.Phase.Took)})
+			facts = append(facts, fact{e.Phase.Name, page.Short(e.Phase.Took)})
 		}
 	}
 	return facts

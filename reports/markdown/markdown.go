@@ -26,6 +26,9 @@ func Write(w io.Writer, run verdict.Run) error {
 	head(&b, run)
 	table(&b, run)
 	problems(&b, run)
+	if asked := run.Requests(); asked != nil {
+		fmt.Fprintf(&b, "Requests of Helm: %s.\n\n", inline(asked.String()))
+	}
 	fmt.Fprintf(&b, "Run %s, seed %d%s. All evidence is in the run's folder; begin with `report.html`.\n", inline(run.ID), run.Seed, versions(run.Versions))
 	if _, err := w.Write(b.Bytes()); err != nil {
 		return fmt.Errorf("write Markdown: %w", err)
@@ -58,14 +61,14 @@ func table(b *bytes.Buffer, run verdict.Run) {
 	if len(run.Variants) == 0 {
 		return
 	}
-	b.WriteString("| | Scenario | Steps | Assertions | Recovery | Time |\n|---|---|---|---|---|---|\n")
+	b.WriteString("| | Scenario | Steps | Assertions | Recovery | Requests | Time |\n|---|---|---|---|---|---|---|\n")
 	for i, v := range run.Variants {
 		if b.Len() > maxBytes/2 {
 			fmt.Fprintf(b, "\n… and %d more\n", len(run.Variants)-i)
 			break
 		}
 		steps, assertions := tallies(v)
-		fmt.Fprintf(b, "| %s %s | %s | %s | %s | %s | %s |\n", symbol(v.Status), v.Status, inline(v.ID()), steps, assertions, recovery(v), round(v.Duration))
+		fmt.Fprintf(b, "| %s %s | %s | %s | %s | %s | %s | %s |\n", symbol(v.Status), v.Status, inline(v.ID()), steps, assertions, recovery(v), requests(v), round(v.Duration))
 	}
 	b.WriteString("\n")
 }
@@ -91,6 +94,24 @@ func recovery(v verdict.Variant) string {
 		all = append(all, inline(step)+" "+round(v.Recovery[step]))
 	}
 	return strings.Join(all, ", ")
+}
+
+// requests says how many requests Helm sent, and how many of them did not go as they should.
+func requests(v verdict.Variant) string {
+	r := v.Requests
+	if r == nil {
+		return ""
+	}
+	text := fmt.Sprint(r.Total)
+	for _, part := range []struct {
+		n    int
+		what string
+	}{{r.Refused, "refused"}, {r.Unanswered, "unanswered"}, {r.Faulted, "faulted"}} {
+		if part.n > 0 {
+			text += fmt.Sprintf(", %d %s", part.n, part.what)
+		}
+	}
+	return text
 }
 
 // problems lists what did not pass, the gravest first.

@@ -1,4 +1,4 @@
-// Package sweep writes the recovery matrix of a sweep, for a terminal and as Markdown.
+// Package sweep writes the recovery matrix of a sweep: for a terminal, as Markdown and as a page of HTML.
 package sweep
 
 import (
@@ -132,19 +132,9 @@ func newest(ledger string) string {
 func WriteMarkdown(w io.Writer, m sweep.Matrix) error {
 	var out strings.Builder
 	fmt.Fprintf(&out, "# Recovery matrix: step `%s` of %s\n\n%s. Seed %d.\n\n", m.Step, m.Scenario, Summary(m), m.Seed)
-	out.WriteString("| # | write |")
-	for _, cut := range m.Cuts {
-		fmt.Fprintf(&out, " %s |", cut)
-	}
-	out.WriteString("\n|---|---|" + strings.Repeat("---|", len(m.Cuts)) + "\n")
-	for i, row := range rows(m) {
-		fmt.Fprintf(&out, "| %d | %s |", i+1, cell(row[0].Write.String()))
-		for _, c := range row {
-			fmt.Fprintf(&out, " `%s` |", code(c, m.Ways))
-		}
-		out.WriteString("\n")
-	}
-	out.WriteString("\n" + legend + "\n")
+	table(&out, m)
+	out.WriteString("\n" + legend + "\n\n## What the cells have in common, and why\n\n")
+	findings(&out, m)
 	for i, row := range rows(m) {
 		fmt.Fprintf(&out, "\n## %d %s\n\n", i+1, row[0].Write)
 		for _, c := range row {
@@ -153,6 +143,48 @@ func WriteMarkdown(w io.Writer, m sweep.Matrix) error {
 	}
 	_, err := io.WriteString(w, out.String())
 	return err
+}
+
+// WriteDigest writes as Markdown what does not differ from run to run: the table, and what its cells have in common.
+func WriteDigest(w io.Writer, m sweep.Matrix) error {
+	var out strings.Builder
+	table(&out, m)
+	out.WriteString("\n" + legend + "\n\n")
+	findings(&out, m)
+	_, err := io.WriteString(w, out.String())
+	return err
+}
+
+func table(out *strings.Builder, m sweep.Matrix) {
+	out.WriteString("| # | write |")
+	for _, cut := range m.Cuts {
+		fmt.Fprintf(out, " %s |", cut)
+	}
+	out.WriteString("\n|---|---|" + strings.Repeat("---|", len(m.Cuts)) + "\n")
+	for i, row := range rows(m) {
+		fmt.Fprintf(out, "| %d | %s |", i+1, cell(row[0].Write.String()))
+		for _, c := range row {
+			fmt.Fprintf(out, " `%s` |", code(c, m.Ways))
+		}
+		out.WriteString("\n")
+	}
+}
+
+// findings tells what cells have in common, each with the codes that they have in the table.
+func findings(out *strings.Builder, m sweep.Matrix) {
+	for _, g := range m.Groups() {
+		var codes []string
+		for _, c := range g.Cells {
+			if text := "`" + code(c, m.Ways) + "`"; !slices.Contains(codes, text) {
+				codes = append(codes, text)
+			}
+		}
+		cells := "cells"
+		if len(g.Cells) == 1 {
+			cells = "cell"
+		}
+		fmt.Fprintf(out, "- **%s: %s** (%d %s, %s): %s\n", g.Grade, g.Name, len(g.Cells), cells, strings.Join(codes, " "), g.Why)
+	}
 }
 
 // took says how long the recoveries of a cell took.

@@ -29,6 +29,8 @@ type Provider struct {
 	// KubeVersion is the Kubernetes version that its clusters of these settings are going to have, as far as it can be told
 	// before one is made, for example v1.36.3.
 	KubeVersion func(ctx context.Context, settings any) (string, error)
+	// Clusters is a nil cluster of its. What they can, such as to be broken, is known by the type.
+	Clusters cluster.Cluster
 	// Lacks says of which controllers there are none on any of its clusters; see cluster.Incomplete. Nil: they have all.
 	Lacks func(controller string) error
 	// AttachTo joins a cluster of its that another process keeps.
@@ -49,6 +51,7 @@ func Registry() registry.Registry[Provider] {
 				},
 				Undo:        embedded.Undo,
 				KubeVersion: func(context.Context, any) (string, error) { return embedded.KubeVersion() },
+				Clusters:    (*embedded.Cluster)(nil),
 				Lacks:       embedded.Lacks,
 				AttachTo: func(_ context.Context, info kept.Info) (cluster.Cluster, error) {
 					return embedded.New().AttachTo(info)
@@ -64,6 +67,7 @@ func Registry() registry.Registry[Provider] {
 				New:         newKind,
 				Undo:        kind.Undo,
 				KubeVersion: kindVersion,
+				Clusters:    (*kind.Cluster)(nil),
 				AttachTo: func(ctx context.Context, info kept.Info) (cluster.Cluster, error) {
 					return kind.New().AttachTo(ctx, info)
 				},

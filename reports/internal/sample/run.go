@@ -35,6 +35,7 @@ func cleanRollback() verdict.Variant {
 		Scenario: "clean-rollback", Description: "A rollback after an upgrade that became Current restores every field and every owner.",
 		File: file, Seed: 42, Dir: "clean-rollback", Started: Started().Add(3 * time.Second), Duration: 6_210 * time.Millisecond,
 		Status: verdict.Passed, Recovery: map[string]time.Duration{"back": 1_480 * time.Millisecond},
+		Requests: &verdict.Requests{Total: 61, ByVerb: map[string]int{"get": 34, "patch": 12, "create": 6, "list": 5, "watch": 4}},
 		Verdicts: []verdict.Verdict{
 			step("v1", file, 12, 1_930*time.Millisecond),
 			step("v2", file, 13, 1_610*time.Millisecond),
@@ -68,6 +69,7 @@ func scaler(force, dir string) verdict.Variant {
 		File:        scalerFile, Seed: 42, Matrix: map[string]string{"forceConflicts": force},
 		Dir: dir, Started: Started().Add(3 * time.Second), Duration: 18_400 * time.Millisecond, Status: verdict.Failed,
 		Recovery: map[string]time.Duration{"v2": 4_020 * time.Millisecond, "back": 5_890 * time.Millisecond},
+		Requests: &verdict.Requests{Total: 58, ByVerb: map[string]int{"get": 30, "patch": 14, "create": 6, "list": 5, "watch": 3}, Refused: 1, Faulted: 2},
 		Verdicts: []verdict.Verdict{
 			step("v1", scalerFile, 17, 4_310*time.Millisecond),
 			step("scaled", scalerFile, 18, 1_240*time.Millisecond),
