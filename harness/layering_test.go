@@ -41,7 +41,7 @@ var layers = []layer{
 	{path: "harness/plan", pure: true, may: []string{"harness/api", "harness/ref", "harness/scenario", "harness/schema/fields", "harness/strictyaml"}},
 
 	// What acts on a cluster and what watches it. None of these imports another one.
-	{path: "harness/cluster", may: []string{"harness/pki", "harness/api", "harness/lifeline", "harness/registry"}},
+	{path: "harness/cluster", may: []string{"harness/pki", "harness/api", "harness/lifeline", "harness/registry", "harness/strictyaml"}},
 	{path: "harness/release", may: []string{"harness/api", "harness/evidence", "harness/lifeline"}},
 	{path: "harness/readiness", may: []string{"harness/api", "harness/evidence", "harness/plan", "harness/ref"}},
 	{path: "harness/actor", may: []string{"harness/api", "harness/evidence", "harness/ref", "harness/registry"}},

@@ -4,23 +4,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"strconv"
-	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"rehearse.dev/rehearse/harness/cluster"
 	"rehearse.dev/rehearse/harness/cluster/cachedir"
 	"rehearse.dev/rehearse/harness/cluster/embedded"
 	"rehearse.dev/rehearse/harness/cluster/kept"
 	"rehearse.dev/rehearse/harness/cluster/providers"
 )
-
-// defaultClusterName is the name of a kept cluster that is given none.
-const defaultClusterName = "rehearse"
 
 func newClusterCmd() *cobra.Command {
 	cmd := &cobra.Command{
@@ -37,86 +30,6 @@ A kept cluster lasts until rehearse cluster down, or until the machine stops.`,
 	}
 	cmd.AddCommand(newClusterUpCmd(), newClusterListCmd(), newClusterDownCmd(), newClusterPrepareCmd(), newClusterKeepCmd())
 	return cmd
-}
-
-func newClusterUpCmd() *cobra.Command {
-	var flags keepFlags
-	var output string
-	cmd := &cobra.Command{
-		Use:   "up",
-		Short: "Boot a cluster and keep it",
-		Example: `  rehearse cluster up
-  rehearse cluster up --provider kind --nodes 2
-  eval "$(rehearse cluster up --name two --nodes 5)" && kubectl get nodes`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			asJSON, err := wantsJSON(output)
-			if err != nil {
-				return usageError(err)
-			}
-			self, err := os.Executable()
-			if err != nil {
-				return harnessError(fmt.Errorf("cluster up: find this program: %w", err))
-			}
-			info, err := kept.Spawn(cmd.Context(), append([]string{self, "cluster", "keep"}, flags.args()...), func(phase string) {
-				fmt.Fprintln(cmd.ErrOrStderr(), phase)
-			})
-			if err != nil {
-				return harnessError(fmt.Errorf("cluster up: %w", err))
-			}
-			if asJSON {
-				return printJSON(cmd.OutOrStdout(), info)
-			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "export KUBECONFIG=%s\n", info.Kubeconfig)
-			return err
-		},
-	}
-	flags.register(cmd)
-	outputFlag(cmd, &output)
-	return cmd
-}
-
-// newClusterKeepCmd is what cluster up runs in the background.
-func newClusterKeepCmd() *cobra.Command {
-	var flags keepFlags
-	cmd := &cobra.Command{
-		Use:    "keep",
-		Short:  "Keep a cluster until ended (cluster up runs this)",
-		Hidden: true,
-		Args:   cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			keeper, err := providers.Keeper(flags.provider, providers.Options{KubeBinary: flags.kubeBin})
-			if err != nil {
-				return usageError(fmt.Errorf("--provider: %w", err))
-			}
-			if err := kept.Serve(cmd.Context(), keeper, cluster.Spec{Name: flags.name, Nodes: flags.nodes}); err != nil {
-				return harnessError(err)
-			}
-			return nil
-		},
-	}
-	flags.register(cmd)
-	return cmd
-}
-
-// keepFlags are shared by up and keep, of which one passes them to the other.
-type keepFlags struct {
-	name     string
-	provider string
-	nodes    int
-	kubeBin  string
-}
-
-func (f *keepFlags) register(cmd *cobra.Command) {
-	flags := cmd.Flags()
-	flags.StringVar(&f.name, "name", defaultClusterName, "name of the cluster")
-	flags.IntVar(&f.nodes, "nodes", 3, "number of nodes")
-	flags.StringVar(&f.provider, "provider", "embedded", "who makes it: "+strings.Join(providers.Registry().Names(), " or "))
-	flags.StringVar(&f.kubeBin, "kube-bin", "", "control-plane binary to use instead of building one (also "+embedded.EnvKubeBinary+")")
-}
-
-func (f *keepFlags) args() []string {
-	return []string{"--provider=" + f.provider, "--name=" + f.name, "--nodes=" + strconv.Itoa(f.nodes), "--kube-bin=" + f.kubeBin}
 }
 
 func newClusterListCmd() *cobra.Command {

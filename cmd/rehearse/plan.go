@@ -9,27 +9,38 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"rehearse.dev/rehearse/harness/cluster/kept"
 	"rehearse.dev/rehearse/harness/plan"
 )
 
 func newPlanCmd() *cobra.Command {
-	var output string
+	var output, cluster string
 	var which selection
 	cmd := &cobra.Command{
 		Use:   "plan PATH...",
 		Short: "Show what scenarios would run, how long, and on what",
 		Long: `Plan shows for every variant of every scenario its steps with their deadlines, what it needs of a cluster, and what
 it may change there. Objects without a namespace are in the one that a run makes for itself. Charts are rendered, but
-nothing is run.
+nothing is run. They are told the Kubernetes version of the provider's clusters, or of the one that --cluster names.
 
-Exit codes: 0 shown, 2 usage, an invalid file or a chart that does not render.`,
+Exit codes: 0 shown, 2 usage, an invalid file or a chart that does not render, 3 the cluster cannot be used.`,
 		Example: `  rehearse plan scenarios/ownership
+  rehearse plan scenarios/ownership --cluster rehearse
   rehearse plan scenarios --output json | jq '.[].longest'`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			asJSON, err := wantsJSON(output)
 			if err != nil {
 				return usageError(err)
+			}
+			if cluster != "" {
+				info, err := kept.Usable("", cluster)
+				if err != nil {
+					return attachError(err)
+				}
+				if err := which.follow(info); err != nil {
+					return err
+				}
 			}
 			plans, err := which.plans(cmd.Context(), args)
 			if err != nil {
@@ -42,6 +53,7 @@ Exit codes: 0 shown, 2 usage, an invalid file or a chart that does not render.`,
 		},
 	}
 	which.add(cmd.Flags())
+	cmd.Flags().StringVar(&cluster, "cluster", "", "plan for this cluster, made by rehearse cluster up, instead of one that would be booted")
 	outputFlag(cmd, &output)
 	return cmd
 }

@@ -116,7 +116,7 @@ func (f *replayFlags) plans(ctx context.Context, original *replay.Original) (pla
 	if err != nil {
 		return nil, nil, err
 	}
-	if plans, err = runner.Prepare(ctx, plans, cache); err != nil {
+	if plans, err = runner.Prepare(ctx, plans, cache, f.run.selection.kubeVersion); err != nil {
 		return nil, nil, err
 	}
 	unknown, err := original.Changed(plans)

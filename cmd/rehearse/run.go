@@ -19,7 +19,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"rehearse.dev/rehearse/harness/cluster"
-	"rehearse.dev/rehearse/harness/cluster/kept"
 	"rehearse.dev/rehearse/harness/cluster/providers"
 	"rehearse.dev/rehearse/harness/progress"
 	"rehearse.dev/rehearse/harness/runner"
@@ -140,16 +139,10 @@ func (f *runFlags) attach(ctx context.Context) (cluster.Cluster, error) {
 		return nil, nil
 	}
 	c, info, err := providers.Attach(ctx, f.cluster)
-	switch {
-	case errors.Is(err, kept.ErrUnknown):
-		return nil, usageError(fmt.Errorf("--cluster: %w", err))
-	case err != nil:
-		return nil, harnessError(err)
-	case f.selection.provider != "" && f.selection.provider != info.Provider:
-		return nil, usageError(fmt.Errorf("--provider %s: cluster %s is one of provider %s", f.selection.provider, info.Name, info.Provider))
+	if err != nil {
+		return nil, attachError(err)
 	}
-	f.selection.provider = info.Provider
-	return c, nil
+	return c, f.selection.follow(info)
 }
 
 // linger tells how to reach what --keep left, and waits for Ctrl-C.

@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/spf13/pflag"
 	"k8s.io/apimachinery/pkg/labels"
 
+	"rehearse.dev/rehearse/harness/cluster/kept"
 	"rehearse.dev/rehearse/harness/cluster/providers"
 	"rehearse.dev/rehearse/harness/plan"
 	"rehearse.dev/rehearse/harness/runner"
@@ -20,6 +22,8 @@ type selection struct {
 	seed     int64
 	provider string
 	driver   string
+	// kubeVersion is that of the cluster to run on, where one is there already.
+	kubeVersion string
 }
 
 func (s *selection) add(flags *pflag.FlagSet) {
@@ -31,6 +35,23 @@ func (s *selection) add(flags *pflag.FlagSet) {
 
 func providerUsage() string {
 	return "who makes the clusters, instead of what the scenarios say: " + strings.Join(providers.Registry().Names(), " or ")
+}
+
+// follow has all scenarios run on the cluster that was named: its provider is theirs.
+func (s *selection) follow(info kept.Info) error {
+	if s.provider != "" && s.provider != info.Provider {
+		return usageError(fmt.Errorf("--provider %s: cluster %s is one of provider %s", s.provider, info.Name, info.Provider))
+	}
+	s.provider, s.kubeVersion = info.Provider, info.Version
+	return nil
+}
+
+// attachError is that a cluster cannot be joined, which is a mistake of usage if there is none of that name.
+func attachError(err error) error {
+	if errors.Is(err, kept.ErrUnknown) {
+		return usageError(fmt.Errorf("--cluster: %w", err))
+	}
+	return harnessError(err)
 }
 
 // plans reads the scenarios in paths, selects by label, compiles them and renders their charts.
@@ -69,5 +90,5 @@ func (s *selection) plans(ctx context.Context, paths []string) ([]plan.Plan, err
 	if err != nil {
 		return nil, err
 	}
-	return runner.Prepare(ctx, plans, cache)
+	return runner.Prepare(ctx, plans, cache, s.kubeVersion)
 }

@@ -158,7 +158,7 @@ func (f *sweepFlags) sweep(ctx context.Context, path string) (sweep.Sweep, error
 	if err != nil {
 		return s, err
 	}
-	prepared, err := runner.Prepare(ctx, []plan.Plan{s.Plan}, cache)
+	prepared, err := runner.Prepare(ctx, []plan.Plan{s.Plan}, cache, f.run.selection.kubeVersion)
 	if err != nil {
 		return s, err
 	}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"rehearse.dev/rehearse/harness/api/v1alpha1"
 	"rehearse.dev/rehearse/harness/cluster"
 	"rehearse.dev/rehearse/harness/evidence"
@@ -142,11 +144,22 @@ func (o *outage) recovered(ctx context.Context, s *scene) error {
 	}
 }
 
-// unready says why the API server is not ready; nil if it is.
+// unready says why the API server is not ready; nil if it is. It calls itself ready before it has read its roles, and
+// refuses with 403 until then whoever is not in system:masters: what needs a right is asked for too.
 func (s Site) unready(ctx context.Context) error {
+	for _, path := range []string{"/readyz", "/api/v1/namespaces/" + metav1.NamespaceSystem} {
+		if err := s.get(ctx, path); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// get asks the API server once, and does not wait long.
+func (s Site) get(ctx context.Context, path string) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("no answer within %s", patience))
 	defer cancel()
-	err := s.Client.Discovery().RESTClient().Get().AbsPath("/readyz").MaxRetries(0).Do(ctx).Error()
+	err := s.Client.Discovery().RESTClient().Get().AbsPath(path).MaxRetries(0).Do(ctx).Error()
 	if err != nil && ctx.Err() != nil {
 		return context.Cause(ctx)
 	}

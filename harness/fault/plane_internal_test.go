@@ -3,7 +3,14 @@ package fault
 import (
 	"context"
 	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
 	"testing"
+
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 
 	"rehearse.dev/rehearse/harness/api/v1alpha1"
 	"rehearse.dev/rehearse/harness/cluster"
@@ -44,5 +51,34 @@ func TestOutagePasses(t *testing.T) {
 	close(o.seen)
 	if err := o.pass(t.Context(), nil); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestOutageRecovered: an API server that is ready but refuses the administrator, as one does that has not read its roles,
+// is not back yet.
+func TestOutageRecovered(t *testing.T) {
+	t.Parallel()
+	var refusals atomic.Int32
+	refusals.Store(3)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/readyz" && refusals.Load() > 0 {
+			refusals.Add(-1)
+			http.Error(w, "no roles yet", http.StatusForbidden)
+		}
+	}))
+	t.Cleanup(server.Close)
+	client, err := kubernetes.NewForConfig(&rest.Config{Host: server.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &scene{Site: Site{Client: client}}
+	if why := s.unready(t.Context()); why == nil || !strings.Contains(why.Error(), "no roles yet") {
+		t.Errorf("it refuses, and is unready because of %v", why)
+	}
+	if err := new(outage).recovered(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	if left := refusals.Load(); left != 0 {
+		t.Errorf("seen to be back %d refusals before it was", left)
 	}
 }

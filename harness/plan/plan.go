@@ -6,7 +6,6 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -157,16 +156,7 @@ func needs(c v1alpha1.Cluster, dir string) Needs {
 	if c.Provider != "kind" || c.Kind == nil {
 		return n
 	}
-	settings := *c.Kind
-	if settings.ConfigFile != "" && !filepath.IsAbs(settings.ConfigFile) {
-		settings.ConfigFile = filepath.Join(dir, settings.ConfigFile)
-	}
-	settings.Images = slices.Clone(settings.Images)
-	for i, image := range settings.Images {
-		if strings.HasSuffix(image, ".tar") && !filepath.IsAbs(image) {
-			settings.Images[i] = filepath.Join(dir, image)
-		}
-	}
+	settings := scenario.Beside(dir, *c.Kind)
 	n.Kind = &settings
 	return n
 }

@@ -89,7 +89,11 @@ func load(t *testing.T, paths []string, o options) []plan.Plan {
 		}
 		plans = append(plans, compiled...)
 	}
-	plans, err = runner.Prepare(t.Context(), plans, t.TempDir())
+	attached := ""
+	if o.attached != nil {
+		attached = o.attached.Version()
+	}
+	plans, err = runner.Prepare(t.Context(), plans, t.TempDir(), attached)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -51,7 +51,7 @@ func nothingPlans(t *testing.T, kinds []string) []plan.Plan {
 		}
 		plans = append(plans, compiled...)
 	}
-	plans, err := Prepare(t.Context(), plans, t.TempDir())
+	plans, err := Prepare(t.Context(), plans, t.TempDir(), "")
 	if err != nil {
 		t.Fatal(err)
 	}

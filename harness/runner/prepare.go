@@ -18,47 +18,81 @@ import (
 
 // Prepare renders the charts of all plans before any cluster boots. It decides which of them need a cluster of their
 // own, and refuses charts that do not render, all at once; its error is then of type scenario.Mistakes. cacheDir holds
-// charts that are downloaded. Charts are told the Kubernetes version of their cluster's provider.
-func Prepare(ctx context.Context, plans []plan.Plan, cacheDir string) ([]plan.Plan, error) {
+// charts that are downloaded. Charts are told the Kubernetes version of their cluster: attached is that of the one that
+// the run joins, empty if it boots all.
+func Prepare(ctx context.Context, plans []plan.Plan, cacheDir, attached string) ([]plan.Plan, error) {
 	var mistakes scenario.Mistakes
 	out := make([]plan.Plan, len(plans))
 	for i, p := range plans {
-		charts := release.Charts{BaseDir: p.Dir, CacheDir: cacheDir}
-		scoped := wide(p.Scenario.Spec.Faults)
-		kubeVersion, err := kubeVersionFor(ctx, p.Needs)
+		r, err := prepareOne(ctx, p, cacheDir, attached)
 		if err != nil {
 			return nil, err
 		}
-		for _, source := range sources(p) {
-			rendered, err := charts.Render(ctx, p.Scenario.Spec.Release, source.chart, kubeVersion)
-			if ctx.Err() != nil {
-				return nil, fmt.Errorf("rendering the charts of %s: %w", p.ID(), context.Cause(ctx))
-			}
-			if err != nil {
-				mistakes = source.refuse(mistakes, p, err)
-				continue
-			}
-			all := rendered.All()
-			outside := release.ClusterScoped(all)
-			scoped = scoped || len(outside) > 0 || len(rendered.OtherNamespaces()) > 0
-			p.ClusterScoped = append(p.ClusterScoped, names(outside)...)
-			p.Renders = append(p.Renders, names(rendered.Refs())...)
-			p.Secrets = append(p.Secrets, secretsOf(all)...)
-			p.Inputs = append(p.Inputs, inputs(rendered.Inputs)...)
+		for _, source := range r.refused {
+			mistakes = source.refuse(mistakes, p)
 		}
-		p.ClusterScoped, p.Renders = each(p.ClusterScoped), each(p.Renders)
-		slices.SortFunc(p.Inputs, func(a, b plan.Input) int { return cmp.Compare(a.Name, b.Name) })
-		p.Inputs = slices.Compact(p.Inputs)
-		p.Needs.Isolation = isolation(p.Needs.Isolation, scoped)
-		if p, err = withoutFaults(p); err != nil {
+		if out[i], err = withoutFaults(r.plan); err != nil {
 			return nil, err
 		}
-		out[i] = p
 	}
 	if len(mistakes) > 0 {
 		return nil, mistakes
 	}
 	return out, nil
+}
+
+// rendering is a plan whose charts were rendered.
+type rendering struct {
+	plan    plan.Plan
+	refused []refusal
+}
+
+// prepareOne renders the charts of a plan for the cluster that it gets. Which one that is may depend on what they render:
+// where a run is attached, they are rendered for that cluster first.
+func prepareOne(ctx context.Context, p plan.Plan, cacheDir, attached string) (rendering, error) {
+	booted, err := kubeVersionFor(ctx, p.Needs)
+	if err != nil {
+		return rendering{}, err
+	}
+	version := attached
+	if attached == "" || isolation(p.Needs.Isolation, wide(p.Scenario.Spec.Faults)) == isolationCluster {
+		version = booted
+	}
+	charts := release.Charts{BaseDir: p.Dir, CacheDir: cacheDir}
+	r, err := render(ctx, p, charts, version)
+	if err != nil || version == booted || r.plan.Needs.Isolation != isolationCluster {
+		return r, err
+	}
+	p.Needs.Isolation = isolationCluster
+	return render(ctx, p, charts, booted)
+}
+
+// render renders the charts of a plan for a Kubernetes version, and decides by that what isolation it needs.
+func render(ctx context.Context, p plan.Plan, charts release.Charts, kubeVersion string) (rendering, error) {
+	scoped := wide(p.Scenario.Spec.Faults)
+	var refused []refusal
+	for _, source := range sources(p) {
+		rendered, err := charts.Render(ctx, p.Scenario.Spec.Release, source.chart, kubeVersion)
+		if ctx.Err() != nil {
+			return rendering{}, fmt.Errorf("rendering the charts of %s: %w", p.ID(), context.Cause(ctx))
+		}
+		if err != nil {
+			refused = append(refused, refusal{source, err})
+			continue
+		}
+		all := rendered.All()
+		outside := release.ClusterScoped(all)
+		scoped = scoped || len(outside) > 0 || len(rendered.OtherNamespaces()) > 0
+		p.ClusterScoped = append(p.ClusterScoped, names(outside)...)
+		p.Renders = append(p.Renders, names(rendered.Refs())...)
+		p.Secrets = append(p.Secrets, secretsOf(all)...)
+		p.Inputs = append(p.Inputs, inputs(rendered.Inputs)...)
+	}
+	p.ClusterScoped, p.Renders = each(p.ClusterScoped), each(p.Renders)
+	slices.SortFunc(p.Inputs, func(a, b plan.Input) int { return cmp.Compare(a.Name, b.Name) })
+	p.Inputs = slices.Compact(p.Inputs)
+	p.Needs.Isolation = isolation(p.Needs.Isolation, scoped)
+	return rendering{p, refused}, nil
 }
 
 func inputs(digests map[string]string) []plan.Input {
@@ -69,7 +103,7 @@ func inputs(digests map[string]string) []plan.Input {
 	return all
 }
 
-// kubeVersionFor is the Kubernetes version that a cluster of these needs is going to have.
+// kubeVersionFor is the Kubernetes version that a cluster of these needs is going to have, if it is booted for them.
 func kubeVersionFor(ctx context.Context, needs plan.Needs) (string, error) {
 	provider, err := providers.Registry().Lookup(needs.Provider)
 	if err != nil {
@@ -145,10 +179,16 @@ type source struct {
 	mayFail bool
 }
 
+// refusal is why a source does not render.
+type refusal struct {
+	source
+	err error
+}
+
 // refuse adds to mistakes that a source does not render, unless its step expects an error or another variant of the
 // matrix has told of it already.
-func (s source) refuse(mistakes scenario.Mistakes, p plan.Plan, err error) scenario.Mistakes {
-	m := scenario.Mistake{File: p.File, Line: p.Lines[s.item], Column: 1, Path: "spec." + s.item, Message: err.Error()}
+func (s refusal) refuse(mistakes scenario.Mistakes, p plan.Plan) scenario.Mistakes {
+	m := scenario.Mistake{File: p.File, Line: p.Lines[s.item], Column: 1, Path: "spec." + s.item, Message: s.err.Error()}
 	if s.mayFail || slices.Contains(mistakes, m) {
 		return mistakes
 	}

@@ -25,6 +25,8 @@ var charts = map[string]string{
 	"defines/crds/crd.yaml":       "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: a.b.c}\n",
 	"strays/Chart.yaml":           "apiVersion: v2\nname: strays\nversion: 0.1.0\n",
 	"strays/templates/note.yaml":  "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: stray, namespace: kube-system}\n",
+	"versioned/Chart.yaml":        "apiVersion: v2\nname: versioned\nversion: 0.1.0\n",
+	"versioned/templates/a.yaml":  "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: on-{{ .Capabilities.KubeVersion.Version }}}\n" + "{{ if .Values.scoped }}---\napiVersion: v1\nkind: Namespace\nmetadata: {name: other}\n{{ end }}",
 	"hooks/Chart.yaml":            "apiVersion: v2\nname: hooks\nversion: 0.1.0\n",
 	"hooks/templates/secret.yaml": "apiVersion: v1\nkind: Secret\nmetadata: {name: s, annotations: {helm.sh/hook: pre-install}}\nstringData: {p: {{ .Values.password }}}\n",
 }
@@ -53,6 +55,42 @@ func TestPrepareDecidesIsolation(t *testing.T) {
 	}
 }
 
+// TestPrepareForVersion: charts are rendered for the Kubernetes version of the cluster that they are installed on.
+func TestPrepareForVersion(t *testing.T) {
+	t.Parallel()
+	booted, err := kubeVersionFor(t.Context(), plan.Needs{Provider: "embedded"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const joined = "v1.30.2"
+	for name, test := range map[string]struct {
+		// attached is the version of the cluster that is joined.
+		attached string
+		// spec is added to the scenario's, during to its step, and values are the chart's.
+		spec, during, values string
+		want                 string
+	}{
+		"a cluster is booted":        {want: booted},
+		"a cluster is joined":        {attached: joined, want: joined},
+		"its own is stated":          {attached: joined, spec: "  cluster: {isolation: cluster}\n", want: booted},
+		"a fault makes it its own":   {attached: joined, spec: "  faults: [{name: f, cordonNode: {node: 1}}]\n", during: ", during: [f]", want: booted},
+		"the chart makes it its own": {attached: joined, values: "scoped: true", want: booted},
+		"a share of it is stated":    {attached: joined, spec: "  cluster: {isolation: namespace}\n", want: joined},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			spec := test.spec + "  release: {name: r, chart: versioned, values: {" + test.values + "}}\n  steps: [{name: v1, install: {}" + test.during + "}]\n"
+			plans, err := Prepare(t.Context(), compile(t, map[string]string{"s": spec}, charts), t.TempDir(), test.attached)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := plans[0].Renders[0]; got != "ConfigMap/on-"+test.want {
+				t.Errorf("rendered %v, want it for %s", plans[0].Renders, test.want)
+			}
+		})
+	}
+}
+
 // TestPrepareTellsAllMistakes: every step of every scenario that does not render is told, with its place, once.
 func TestPrepareTellsAllMistakes(t *testing.T) {
 	t.Parallel()
@@ -69,7 +107,7 @@ func TestPrepareTellsAllMistakes(t *testing.T) {
 `,
 		"b": "  release: {name: r, chart: tiny}\n  steps:\n  - {name: v1, install: {values: {broken: 1}}}\n",
 	}, nil)
-	_, err := Prepare(t.Context(), plans, t.TempDir())
+	_, err := Prepare(t.Context(), plans, t.TempDir(), "")
 	var mistakes scenario.Mistakes
 	if !errors.As(err, &mistakes) {
 		t.Fatalf("Prepare returned %v", err)
@@ -93,7 +131,7 @@ func TestPrepareStops(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	plans := compile(t, map[string]string{"s": "  release: {name: r, chart: tiny}\n  steps: [{name: v1, install: {}}]\n"}, nil)
 	cancel()
-	if _, err := Prepare(ctx, plans, t.TempDir()); !errors.Is(err, context.Canceled) {
+	if _, err := Prepare(ctx, plans, t.TempDir(), ""); !errors.Is(err, context.Canceled) {
 		t.Errorf("Prepare returned %v", err)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"reflect"
 	"regexp"
 	"slices"
@@ -90,7 +91,24 @@ func (v *validator) cluster(c v1alpha1.Cluster) {
 	}
 	if c.Kind != nil && c.Kind.Config != nil && c.Kind.ConfigFile != "" {
 		v.report("spec.cluster.kind.configFile", "stands beside config; keep one of them")
+	} else if c.Kind != nil {
+		settings := Beside(v.file.Dir, *c.Kind)
+		v.entry("spec.cluster", v1alpha1.Choice{Kind: "kind", Spec: &settings}, v.catalog.Providers)
 	}
+}
+
+// Beside returns settings whose relative paths start from a folder.
+func Beside(dir string, settings v1alpha1.KindCluster) v1alpha1.KindCluster {
+	if settings.ConfigFile != "" && !filepath.IsAbs(settings.ConfigFile) {
+		settings.ConfigFile = filepath.Join(dir, settings.ConfigFile)
+	}
+	settings.Images = slices.Clone(settings.Images)
+	for i, image := range settings.Images {
+		if strings.HasSuffix(image, ".tar") && !filepath.IsAbs(image) {
+			settings.Images[i] = filepath.Join(dir, image)
+		}
+	}
+	return settings
 }
 
 // formats checks the texts whose fields have a format.

@@ -18,6 +18,9 @@ var ErrNameTaken = errors.New("there is a cluster of this name")
 
 var _ kept.Keeper = (*Provider)(nil)
 
+// Check says what is wrong with a spec before anything is made of it.
+func (p *Provider) Check(spec cluster.Spec) error { return validate(spec) }
+
 // Keep makes a cluster and keeps it until ctx ends, then deletes it.
 func (p *Provider) Keep(ctx context.Context, spec cluster.Spec, ready func(kept.Info)) error {
 	c, err := p.create(ctx, spec, map[string]string{kept.DataKept: "true"})

@@ -24,6 +24,8 @@ var (
 
 // Keeper is a provider whose clusters can outlive the command that asked for them.
 type Keeper interface {
+	// Check says what is wrong with a spec before anything is made of it.
+	Check(spec cluster.Spec) error
 	// Keep makes a cluster and keeps it until ctx ends, then deletes it; see Hold.
 	Keep(ctx context.Context, spec cluster.Spec, ready func(Info)) error
 }

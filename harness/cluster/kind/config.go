@@ -1,55 +1,16 @@
 package kind
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"slices"
 	"strings"
 
-	"go.yaml.in/yaml/v3"
 	"sigs.k8s.io/kind/pkg/apis/config/v1alpha4"
 )
 
-// configVersion and configKind are what a config file says of itself.
-const (
-	configVersion = "kind.x-k8s.io/v1alpha4"
-	configKind    = "Cluster"
-)
-
-// ErrConfig means that a kind config is wrong, or asks for other nodes than the scenario.
+// ErrConfig means that a kind config is wrong, or asks for other nodes than are wanted.
 var ErrConfig = errors.New("unusable kind config")
-
-// ParseConfig reads a kind config of version v1alpha4, which it need not say of itself. Unknown fields are errors; source
-// names it in errors.
-func ParseConfig(raw []byte, source string) (*v1alpha4.Cluster, error) {
-	config := &v1alpha4.Cluster{}
-	decoder := yaml.NewDecoder(bytes.NewReader(raw))
-	decoder.KnownFields(true)
-	if err := decoder.Decode(config); err != nil && !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("%w: %s: %w", ErrConfig, source, err)
-	}
-	if err := decoder.Decode(new(any)); !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("%w: %s holds more than one document", ErrConfig, source)
-	}
-	of := func(is, want string) bool { return is == want || is == "" }
-	if !of(config.APIVersion, configVersion) || !of(config.Kind, configKind) {
-		return nil, fmt.Errorf("%w: %s: it is of apiVersion %q and kind %q, and must be of %s and %s",
-			ErrConfig, source, config.APIVersion, config.Kind, configVersion, configKind)
-	}
-	return config, nil
-}
-
-// ReadConfig reads a kind config from a file.
-func ReadConfig(path string) (*v1alpha4.Cluster, error) {
-	raw, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("read the kind config: %w", err)
-	}
-	return ParseConfig(raw, path)
-}
 
 // host is what of the machine matters to a cluster's config.
 type host struct {
@@ -65,7 +26,7 @@ type settings struct {
 	name string
 	// user is the config that the user gave; nil for none. It is not changed.
 	user *v1alpha4.Cluster
-	// nodes is how many nodes the scenario wants; zero leaves it to the config.
+	// nodes is how many nodes are wanted; zero leaves it to the config.
 	nodes int
 	// image is what nodes run that the config names no image for; override puts it on all.
 	image    string
@@ -82,7 +43,7 @@ func (s settings) compile() (config *v1alpha4.Cluster, notes []string, err error
 	if s.user != nil {
 		config = s.user.DeepCopy()
 	}
-	config.TypeMeta = v1alpha4.TypeMeta{APIVersion: configVersion, Kind: configKind}
+	config.TypeMeta = v1alpha4.TypeMeta{APIVersion: ConfigVersion, Kind: configKind}
 	config.Name = s.name
 	if config.Nodes, err = s.planNodes(config.Nodes); err != nil {
 		return nil, nil, err
@@ -122,7 +83,7 @@ func (s settings) planNodes(listed []v1alpha4.Node) ([]v1alpha4.Node, error) {
 		want = max(len(listed), 1)
 	}
 	if want < len(listed) {
-		return nil, fmt.Errorf("%w: it lists %d nodes, and the scenario wants %d: let one of them follow the other", ErrConfig, len(listed), want)
+		return nil, fmt.Errorf("%w: it lists %d nodes, and %d are wanted: let one of them follow the other", ErrConfig, len(listed), want)
 	}
 	isControlPlane := func(n v1alpha4.Node) bool { return n.Role == v1alpha4.ControlPlaneRole || n.Role == "" }
 	if !slices.ContainsFunc(listed, isControlPlane) {
@@ -132,7 +93,7 @@ func (s settings) planNodes(listed []v1alpha4.Node) ([]v1alpha4.Node, error) {
 		listed = append(listed, v1alpha4.Node{Role: v1alpha4.WorkerRole})
 	}
 	if len(listed) > want {
-		return nil, fmt.Errorf("%w: it lists no control-plane node, and the scenario wants only %d nodes", ErrConfig, want)
+		return nil, fmt.Errorf("%w: it lists no control-plane node, and only %d nodes are wanted", ErrConfig, want)
 	}
 	return listed, nil
 }

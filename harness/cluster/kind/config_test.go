@@ -23,22 +23,66 @@ func TestParseConfig(t *testing.T) {
 	if config, err := ParseConfig([]byte("networking: {ipFamily: dual}\n"), "a.yaml"); err != nil || config.Networking.IPFamily != "dual" {
 		t.Errorf("read without a header: %+v, %v", config, err)
 	}
-	for name, test := range map[string]struct{ text, says string }{
-		"unknown field":   {header + "nods: []\n", "line 3: field nods not found"},
-		"other version":   {"apiVersion: kind.x-k8s.io/v1alpha3\nkind: Cluster\n", `apiVersion "kind.x-k8s.io/v1alpha3"`},
-		"other kind":      {"apiVersion: kind.x-k8s.io/v1alpha4\nkind: Pod\n", `kind "Pod"`},
-		"no YAML":         {"a: [", "a.yaml"},
-		"two documents":   {header + "---\n" + header, "more than one document"},
-		"a wrong type":    {header + "nodes: 3\n", "line 3"},
-		"trailing syntax": {header + "---\na: [", "more than one document"},
+	for name, test := range map[string]struct {
+		text string
+		want []string // the mistakes, each with its place
+	}{
+		"unknown field": {header + "nods: []\n", []string{`a.yaml:3:1: nods: unknown field (did you mean "nodes"?)`}},
+		"other version": {"apiVersion: kind.x-k8s.io/v1alpha3\nkind: Cluster\n", []string{`a.yaml:1:13: apiVersion: is "kind.x-k8s.io/v1alpha3" and must be kind.x-k8s.io/v1alpha4`}},
+		"other kind":    {"apiVersion: kind.x-k8s.io/v1alpha4\nkind: Pod\n", []string{`a.yaml:2:7: kind: is "Pod" and must be Cluster`}},
+		"no YAML":       {"a: [", []string{"a.yaml:1:1: is not valid YAML: did not find expected node content"}},
+		"two documents": {header + "---\n" + header, []string{"a.yaml:4:1: a second document begins here; a file holds one document only: move it to a file of its own"}},
+		"a wrong type":  {header + "nodes: 3\n", []string{"a.yaml:3:8: nodes: want a list, found the integer 3"}},
+		"a wrong mount": {"nodes: [{extraMounts: [{propagation: Some}]}]\n", []string{`a.yaml:1:1: Unknown MountPropagation: "Some"`}},
+		"unknown values": {
+			"networking: {kubeProxyMode: iptable, serviceSubnet: \"10.0.0.0/16,x\"}\nnodes: [{}, {role: main}]\n", []string{
+				`a.yaml:1:29: networking.kubeProxyMode: "iptable" is none of iptables, ipvs, nftables, none (did you mean "iptables"?)`,
+				`a.yaml:1:53: networking.serviceSubnet: "x" is no subnet such as 10.10.0.0/16`,
+				`a.yaml:2:20: nodes[1].role: "main" is none of control-plane, worker`,
+			},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			_, err := ParseConfig([]byte(test.text), "a.yaml")
-			if !errors.Is(err, ErrConfig) || !strings.Contains(err.Error(), test.says) {
-				t.Errorf("error %v, want %v that says %q", err, ErrConfig, test.says)
+			var wrong *ConfigError
+			if !errors.Is(err, ErrConfig) || !errors.As(err, &wrong) {
+				t.Fatalf("error %v, want %v", err, ErrConfig)
+			}
+			var got []string
+			for _, p := range wrong.Problems {
+				got = append(got, wrong.Place(p))
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Error(diff)
 			}
 		})
+	}
+}
+
+// What kind accepts is accepted, although scenario files are held to more.
+func TestParseConfigIsAsKind(t *testing.T) {
+	t.Parallel()
+	for name, text := range map[string]string{
+		"nothing":       "",
+		"a null":        "nodes:\nnetworking: {podSubnet: 10.1.0.0/16}\n",
+		"a bare number": "nodes: [{labels: {tier: 1}}]\n",
+		"a merge key":   "nodes: [&a {role: worker}, {<<: *a, image: b}]\n",
+		"ports":         "networking: {apiServerPort: -1}\nnodes: [{extraPortMappings: [{containerPort: 80, hostPort: -1, protocol: tcp}]}]\n",
+		"a search list": "networking: {dnsSearch: []}\n",
+	} {
+		if _, err := ParseConfig([]byte(text), "a.yaml"); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// A config within another document has no places of its own.
+func TestConfigOf(t *testing.T) {
+	t.Parallel()
+	_, err := ConfigOf(map[string]any{"nods": 1}, "spec")
+	if err == nil || err.Error() != `unusable kind config: spec: nods: unknown field (did you mean "nodes"?)` {
+		t.Errorf("error: %v", err)
 	}
 }
 
@@ -59,7 +103,7 @@ func TestCompileNodes(t *testing.T) {
 		"the config decides":            {listed: []v1alpha4.Node{controlPlane, worker}, want: []string{"control-plane a:1", "worker a:1"}},
 		"no role is control plane":      {listed: []v1alpha4.Node{{}}, want: []string{" a:1"}},
 		"filled up":                     {listed: []v1alpha4.Node{controlPlane}, nodes: 2, want: []string{"control-plane a:1", "worker a:1"}},
-		"too many listed":               {listed: []v1alpha4.Node{controlPlane, worker}, nodes: 1, says: "lists 2 nodes, and the scenario wants 1"},
+		"too many listed":               {listed: []v1alpha4.Node{controlPlane, worker}, nodes: 1, says: "lists 2 nodes, and 1 are wanted"},
 		"images of nodes stay":          {listed: []v1alpha4.Node{controlPlane, labelled}, want: []string{"control-plane a:1", "worker b:2"}},
 		"an image for all":              {listed: []v1alpha4.Node{controlPlane, labelled}, override: true, want: []string{"control-plane a:1", "worker a:1"}},
 		"a control plane goes first":    {listed: []v1alpha4.Node{worker}, nodes: 2, want: []string{"control-plane a:1", "worker a:1"}},

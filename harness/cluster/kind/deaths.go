@@ -66,8 +66,7 @@ func (d *deaths) expected(node string) bool {
 // ends with the next one, as there is nobody to read it: at the latest when the nodes are collected.
 func (c *Cluster) watch(ctx context.Context) error {
 	lifetime, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	cmd := c.engine.command(lifetime, "events", "--filter", "label="+clusterLabel+"="+c.name, "--filter", "event=die",
-		"--format", "{{.Actor.Attributes.name}}")
+	cmd := c.engine.command(lifetime, c.engine.deathEvents(c.name)...)
 	out, err := cmd.StdoutPipe()
 	if err == nil {
 		err = cmd.Start()
@@ -97,4 +96,13 @@ func (d *deaths) stopWatching() {
 		d.stop()
 	}
 	d.watcher.Wait()
+}
+
+// deathEvents is the command that prints the names of a cluster's nodes as they end.
+func (e engine) deathEvents(cluster string) []string {
+	event, name := "die", "{{.Actor.Attributes.name}}"
+	if e.binary == "podman" {
+		event, name = "died", "{{.Name}}"
+	}
+	return []string{"events", "--filter", "label=" + clusterLabel + "=" + cluster, "--filter", "event=" + event, "--format", name}
 }

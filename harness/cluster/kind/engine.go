@@ -81,11 +81,18 @@ func detect(ctx context.Context) (engine, engineInfo, error) {
 
 func noRuntime(candidates, problems []string) error {
 	if len(problems) == 0 {
-		return fmt.Errorf("%w: found no %s on the PATH (install one of them, or use provider embedded, which needs none)",
-			ErrNoRuntime, strings.Join(candidates, ", "))
+		remedy := "install one of them"
+		if len(candidates) == 1 {
+			remedy = "install it, or unset " + EnvEngine + ", which chose it"
+		}
+		return fmt.Errorf("%w: found no %s on the PATH (%s; or use provider embedded, which needs none)",
+			ErrNoRuntime, strings.Join(candidates, ", "), remedy)
 	}
-	return fmt.Errorf("%w: %s (start it, for example with: sudo systemctl start docker; or use provider embedded, which needs none)",
-		ErrNoRuntime, strings.Join(problems, "; "))
+	remedy := "start it, for example with: sudo systemctl start docker"
+	if len(candidates) == 1 && candidates[0] != "docker" {
+		remedy = "see that " + candidates[0] + " info works, or unset " + EnvEngine + ", which chose it"
+	}
+	return fmt.Errorf("%w: %s (%s; or use provider embedded, which needs none)", ErrNoRuntime, strings.Join(problems, "; "), remedy)
 }
 
 // info asks the engine about itself, which fails if it does not run.

@@ -36,7 +36,8 @@ func TestDetect(t *testing.T) {
 		"the variable decides":  {scripts: map[string]string{"docker": info("2"), "podman": info("2")}, env: "podman", binary: "podman"},
 		"nothing is installed":  {noneRun: true, says: []string{"no docker, nerdctl, finch, podman on the PATH", "install one", "provider embedded"}},
 		"docker does not run":   {scripts: map[string]string{"docker": dead}, noneRun: true, says: []string{"docker info", "Is the docker daemon running?", "systemctl start docker"}},
-		"the named one is dead": {scripts: map[string]string{"docker": info("2"), "podman": dead}, env: "podman", noneRun: true, says: []string{"podman info"}},
+		"the named one is dead": {scripts: map[string]string{"docker": info("2"), "podman": dead}, env: "podman", noneRun: true, says: []string{"podman info", "see that podman info works, or unset KIND_EXPERIMENTAL_PROVIDER"}},
+		"the named one is none": {env: "podman", noneRun: true, says: []string{"found no podman on the PATH", "install it, or unset KIND_EXPERIMENTAL_PROVIDER"}},
 		"an unknown one":        {env: "rkt", says: []string{"KIND_EXPERIMENTAL_PROVIDER=rkt", "docker"}},
 	} {
 		t.Run(name, func(t *testing.T) {

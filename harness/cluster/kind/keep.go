@@ -14,6 +14,15 @@ import (
 
 var _ kept.Keeper = (*Provider)(nil)
 
+// Check says what is wrong with a spec before anything is made of it. It asks no engine.
+func (p *Provider) Check(spec cluster.Spec) error {
+	if err := validate(spec); err != nil {
+		return err
+	}
+	_, err := settings{user: p.config, nodes: spec.Nodes}.images()
+	return err
+}
+
 // Keep makes a cluster and keeps it until ctx ends, then deletes it.
 func (p *Provider) Keep(ctx context.Context, spec cluster.Spec, ready func(kept.Info)) error {
 	c, err := p.create(ctx, spec, map[string]string{kept.DataKept: "true"})

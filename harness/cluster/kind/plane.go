@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 
 	"rehearse.dev/rehearse/harness/cluster"
@@ -99,6 +100,10 @@ func (c *Cluster) onControlPlanes(ctx context.Context, what, script string) erro
 	return errors.Join(errs...)
 }
 
+// readyPaths are what the API server has to answer for to be ready. It calls itself ready before it has read its roles,
+// without which it refuses kubeadm's administrator: the second of them needs a right.
+var readyPaths = []string{"/readyz", "/api/v1/namespaces/" + metav1.NamespaceSystem}
+
 // awaitAPIServer waits until the API server is ready.
 func (c *Cluster) awaitAPIServer(ctx context.Context) error {
 	config := c.RESTConfig()
@@ -111,13 +116,9 @@ func (c *Cluster) awaitAPIServer(ctx context.Context) error {
 	ticker := time.NewTicker(readyPoll)
 	defer ticker.Stop()
 	for {
-		resp, err := client.Get(config.Host + "/readyz")
+		err := answers(client, config.Host, readyPaths)
 		if err == nil {
-			_ = resp.Body.Close()
-			if resp.StatusCode == http.StatusOK {
-				return nil
-			}
-			err = fmt.Errorf("status %s", resp.Status)
+			return nil
 		}
 		select {
 		case <-ticker.C:
@@ -125,4 +126,19 @@ func (c *Cluster) awaitAPIServer(ctx context.Context) error {
 			return fmt.Errorf("wait until the API server of kind cluster %s is ready: %w (last answer: %w)", c.name, context.Cause(ctx), err)
 		}
 	}
+}
+
+// answers says which of the paths is not answered for.
+func answers(client *http.Client, host string, paths []string) error {
+	for _, path := range paths {
+		resp, err := client.Get(host + path)
+		if err != nil {
+			return err
+		}
+		_ = resp.Body.Close()
+		if resp.StatusCode != http.StatusOK {
+			return fmt.Errorf("%s: status %s", path, resp.Status)
+		}
+	}
+	return nil
 }

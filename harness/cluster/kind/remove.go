@@ -2,9 +2,12 @@ package kind
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -56,10 +59,9 @@ func (e engine) removeNodes(ctx context.Context, cluster string) error {
 	}
 }
 
-// removeVolumes removes what is left of volumes of removed nodes, and those that kind labels (for podman it makes them
-// itself).
+// removeVolumes removes what is left of volumes of removed nodes, and those that were made for nodes that never came to be.
 func (e engine) removeVolumes(ctx context.Context, cluster string, volumes []string) error {
-	labelled, err := e.words(ctx, "volume", "ls", "-q", "--filter", "label="+clusterLabel+"="+cluster)
+	labelled, err := e.labelledVolumes(ctx, cluster)
 	if err != nil {
 		return fmt.Errorf("list the volumes of %s: %w", cluster, err)
 	}
@@ -77,6 +79,34 @@ func (e engine) removeVolumes(ctx context.Context, cluster string, volumes []str
 		return fmt.Errorf("remove the volumes of %s: %w", cluster, err)
 	}
 	return nil
+}
+
+// nodeSuffix is what kind adds to a cluster's name to name a node.
+var nodeSuffix = regexp.MustCompile(`^-(control-plane|worker)[0-9]*$`)
+
+// labelledVolumes are the volumes that kind itself makes: for podman, each before its node, whose name is the label's key.
+func (e engine) labelledVolumes(ctx context.Context, cluster string) ([]string, error) {
+	if e.binary != "podman" {
+		return nil, nil
+	}
+	out, err := e.run(ctx, "volume", "ls", "--format", "{{.Name}} {{json .Labels}}")
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for line := range strings.Lines(out) {
+		name, text, _ := strings.Cut(strings.TrimSpace(line), " ")
+		var labels map[string]string
+		if err := json.Unmarshal([]byte(text), &labels); err != nil {
+			return nil, fmt.Errorf("the labels of volume %s: %w", name, err)
+		}
+		for label := range labels {
+			if suffix, ok := strings.CutPrefix(label, cluster); ok && nodeSuffix.MatchString(suffix) {
+				names = append(names, name)
+			}
+		}
+	}
+	return names, nil
 }
 
 // removeUntil removes nodes as they appear until a call of kind's, whose nodes they are, has ended.

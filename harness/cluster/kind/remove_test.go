@@ -2,6 +2,7 @@ package kind
 
 import (
 	"context"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -54,6 +55,24 @@ func TestRemoveNodes(t *testing.T) {
 	}
 	if nodes := remains(t, e, other); len(nodes) != 1 {
 		t.Errorf("of another cluster: %v", nodes)
+	}
+}
+
+// What kind makes for podman before there is a node goes too, and nothing of a cluster whose name begins alike.
+func TestLabelledVolumes(t *testing.T) {
+	dir := t.TempDir()
+	fakeEngine(t, dir, "podman", `cat <<'END'
+one {"c-control-plane":"true"}
+two {"c-worker2":"true"}
+three {"c-2-worker":"true"}
+four {"c-worker-x":"true"}
+five {}
+six null
+END`)
+	t.Setenv("PATH", dir+string(os.PathListSeparator)+os.Getenv("PATH"))
+	got, err := engine{binary: "podman"}.labelledVolumes(t.Context(), "c")
+	if err != nil || !slices.Equal(got, []string{"one", "two"}) {
+		t.Errorf("volumes %q, %v", got, err)
 	}
 }
 

@@ -3,17 +3,15 @@ package providers
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
-
-	"sigs.k8s.io/yaml"
 
 	"rehearse.dev/rehearse/harness/api/v1alpha1"
 	"rehearse.dev/rehearse/harness/cluster"
 	"rehearse.dev/rehearse/harness/cluster/gobuild"
 	"rehearse.dev/rehearse/harness/cluster/internal/workload"
 	"rehearse.dev/rehearse/harness/cluster/kind"
+	"rehearse.dev/rehearse/harness/registry"
 )
 
 // newKind makes the provider kind of its settings.
@@ -81,17 +79,39 @@ func workloadImage(ctx context.Context, progress func(string)) ([]string, error)
 func kindConfig(s *v1alpha1.KindCluster) ([]kind.Option, error) {
 	switch {
 	case s.Config != nil:
-		raw, err := yaml.Marshal(s.Config)
-		if err != nil {
-			return nil, fmt.Errorf("cluster.kind.config: %w", err)
-		}
-		config, err := kind.ParseConfig(raw, "cluster.kind.config")
+		config, err := kind.ConfigOf(s.Config, "cluster.kind.config")
 		return []kind.Option{kind.WithConfig(config)}, err
 	case s.ConfigFile != "":
 		config, err := kind.ReadConfig(s.ConfigFile)
 		return []kind.Option{kind.WithConfig(config)}, err
 	}
 	return nil, nil
+}
+
+// validateKind tells what is wrong with the kind configuration that the settings hold or name. Of a file it tells the
+// places there.
+func validateKind(settings any) []registry.Problem {
+	s, ok := settings.(*v1alpha1.KindCluster)
+	if !ok {
+		return nil
+	}
+	_, err := kindConfig(s)
+	var wrong *kind.ConfigError
+	switch {
+	case err == nil:
+		return nil
+	case !errors.As(err, &wrong):
+		return []registry.Problem{{Path: "configFile", Message: err.Error()}}
+	}
+	var problems []registry.Problem
+	for _, p := range wrong.Problems {
+		if s.Config == nil {
+			problems = append(problems, registry.Problem{Path: "configFile", Message: wrong.Place(p)})
+			continue
+		}
+		problems = append(problems, registry.Problem{Path: strings.TrimSuffix("config."+p.Path, "."), Message: p.Message})
+	}
+	return problems
 }
 
 // archive is an image archive that is there already.

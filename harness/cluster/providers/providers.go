@@ -62,7 +62,7 @@ func Registry() registry.Registry[Provider] {
 			Name:    "kind",
 			Summary: "Runs real nodes with real kubelets in containers; needs Docker, podman or nerdctl.",
 			Example: "cluster:\n  provider: kind\n  nodes: 2\n  kind:\n    config: {networking: {podSubnet: 10.10.0.0/16}}\n",
-			NewSpec: func() any { return &v1alpha1.KindCluster{} },
+			NewSpec: func() any { return &v1alpha1.KindCluster{} }, Validate: validateKind,
 			Code: Provider{
 				New:         newKind,
 				Undo:        kind.Undo,
@@ -101,13 +101,13 @@ func Attach(ctx context.Context, name string) (cluster.Cluster, kept.Info, error
 	return c, info, err
 }
 
-// Keeper is a provider that can keep clusters.
-func Keeper(name string, o Options) (kept.Keeper, error) {
+// Keeper is a provider that can keep clusters of these settings; nil stands for empty ones.
+func Keeper(name string, o Options, settings any) (kept.Keeper, error) {
 	entry, err := Registry().Lookup(name)
 	if err != nil {
 		return nil, err
 	}
-	p, err := entry.Code.New(o, nil)
+	p, err := entry.Code.New(o, settings)
 	if err != nil {
 		return nil, err
 	}
