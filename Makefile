@@ -91,7 +91,7 @@ test: prepare lint ## Lint, run all tests, with the race detector if there is a 
 
 TESTED = $(shell $(GO) list $(PKGS))
 # Tests that boot kind clusters have the machine for themselves, or others would run out of time.
-ALONE := rehearse.dev/rehearse/harness/cluster/kind rehearse.dev/rehearse/harness/rehearsetest
+ALONE := rehearse.dev/rehearse/harness/cluster/kind rehearse.dev/rehearse/harness/rehearsetest rehearse.dev/rehearse/cmd/rehearse/keptkind
 
 # The verdicts on kind have to be those on the embedded cluster, and what runs on kind alone has to pass there.
 .PHONY: kind-lane
