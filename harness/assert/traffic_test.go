@@ -14,8 +14,11 @@ func TestTraffic(t *testing.T) {
 	}
 	b := &evidence.Bundle{}
 	for _, q := range []evidence.Request{
-		{Verb: "get", Status: 200}, {Verb: "get", Status: 404}, {Verb: "patch", Status: 409, Faults: []string{"a", "b"}},
-		{Verb: "patch", Status: 200, Faults: []string{"a"}}, {Verb: "create"},
+		{Verb: "get", Status: 200},
+		{Verb: "get", Status: 404},
+		{Verb: "patch", Status: 409, Faults: []string{"a", "b"}},
+		{Verb: "patch", Status: 200, Faults: []string{"a"}},
+		{Verb: "create"},
 	} {
 		b.Timeline = append(b.Timeline, evidence.Event{Request: &q}, evidence.Event{Step: "v1"})
 	}

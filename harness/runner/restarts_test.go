@@ -42,10 +42,10 @@ func TestRestarts(t *testing.T) {
 	c.restart("kube-before")
 	var said []string
 	cfg := Config{Providers: Always(lends(c)), Parallel: 1, Progress: told(func(e progress.Event) {
-		switch {
-		case e.Kind == progress.StepStarted:
+		switch e.Kind {
+		case progress.StepStarted:
 			c.restart("kube-" + e.Name)
-		case e.Kind == progress.Said:
+		case progress.Said:
 			said = append(said, e.Detail)
 		}
 	})}

@@ -157,7 +157,7 @@ func TestKept(t *testing.T) {
 	p := newPlace(t)
 	p.write("kind.yaml", config)
 	p.write("note/Chart.yaml", "apiVersion: v2\nname: note\nversion: 0.1.0\n")
-	p.write("note/templates/note.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: note}\ndata: {on: \"{{ .Capabilities.KubeVersion.Version }}\"}\n")
+	p.write("note/templates/note.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: note}\ndata: {kube: \"{{ .Capabilities.KubeVersion.Version }}\"}\n")
 	scenario := p.write("s.yaml", `apiVersion: rehearse.dev/v1alpha1
 kind: Scenario
 metadata: {name: s}
@@ -166,7 +166,7 @@ spec:
   release: {name: r, chart: note}
   steps: [{name: v1, install: {}}, {name: v2, upgrade: {}}, {name: back, rollback: 1}]
   assert:
-  - object: {object: ConfigMap/note, match: {data: {on: `+kind.KubeVersion+`}}}
+  - object: {object: ConfigMap/note, match: {data: {kube: `+kind.KubeVersion+`}}}
   - ledger: {}
 `)
 	const name = "rehearse-kept-test"

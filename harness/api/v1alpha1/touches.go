@@ -87,9 +87,9 @@ func (f *SignalHelm) MayTouch() string { return "the process of helm" }
 func (f *CancelHelm) MayTouch() string { return "the operation of Helm under way" }
 
 // MayTouch implements Toucher.
-func (f *RivalHelm) MayTouch() string {
+func (r *RivalHelm) MayTouch() string {
 	var does []string
-	for _, o := range f.Operations() {
+	for _, o := range r.Operations() {
 		does = append(does, o.Kind)
 	}
 	return "the release's objects, hooks and records, by " + list(does, "an operation")
