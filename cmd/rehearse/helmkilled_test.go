@@ -35,6 +35,9 @@ func TestKilledWhileHelmRuns(t *testing.T) {
   steps: [{name: v1, install: {timeout: 10m}}]
 `)
 		for _, guarded := range []bool{true, false} {
+			if helm == "" && !guarded {
+				continue // ours may end by itself: the gateway is gone with the harness
+			}
 			t.Run(name+" guarded="+strconv.FormatBool(guarded), func(t *testing.T) { h.in(t).killBesideHelm(path, guarded) })
 		}
 	}

@@ -12,7 +12,7 @@ var passing = regexp.MustCompile(`https?://[^\s"]+|127\.0\.0\.1:\d+|\d+(\.\d+)?(
 func (b *Bundle) Plain(text string) string {
 	text = passing.ReplaceAllString(text, "…")
 	if b.Variant.Namespace != "" {
-		text = strings.ReplaceAll(text, b.Variant.Namespace, "NAMESPACE")
+		text = regexp.MustCompile(`\b`+regexp.QuoteMeta(b.Variant.Namespace)+`\b`).ReplaceAllString(text, "NAMESPACE")
 	}
 	return strings.Join(strings.Fields(text), " ")
 }
