@@ -13,7 +13,7 @@ import (
 )
 
 // patience is how long anything may take. It is long, since tests share the machine with others.
-const patience = 4 * time.Minute
+const patience = 10 * time.Minute
 
 // result is how the program ended.
 type result struct {
