@@ -36,7 +36,13 @@ const (
 
 // check is a job that succeeds once a URL answers 200.
 func check(ctx context.Context, c config, args []string, log *slog.Logger) int {
-	return checkWith(ctx, checking{url: args[0], client: &http.Client{Timeout: checkTimeout}, limit: c.checkFor}, log)
+	return checkWith(ctx, checking{url: args[0], client: newClient(), limit: c.checkFor}, log)
+}
+
+// newClient returns a client that makes a connection for each question, as the kubelet does for its probes. A node sends
+// all of a connection where it sent its beginning: while kube-proxy writes the rules of a new Service that may be anywhere.
+func newClient() *http.Client {
+	return &http.Client{Timeout: checkTimeout, Transport: &http.Transport{DisableKeepAlives: true}}
 }
 
 // checking is what is asked, by whom and for how long.

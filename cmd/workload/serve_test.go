@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -164,5 +165,29 @@ func TestCheck(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// Each question goes over a connection of its own: an earlier one may lead elsewhere.
+func TestCheckConnections(t *testing.T) {
+	t.Parallel()
+	var connections, questions atomic.Int32
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if questions.Add(1) < 3 {
+			w.WriteHeader(http.StatusNotFound)
+		}
+	}))
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			connections.Add(1)
+		}
+	}
+	server.Start()
+	defer server.Close()
+	if code := check(t.Context(), config{checkFor: time.Minute}, []string{server.URL}, slog.New(slog.DiscardHandler)); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	if asked, made := questions.Load(), connections.Load(); asked != 3 || made != 3 {
+		t.Errorf("%d questions over %d connections, want 3 over 3", asked, made)
 	}
 }

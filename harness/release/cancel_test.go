@@ -100,7 +100,7 @@ func TestDeadline(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	sdk := s.open(t, s.stuck(t))
-	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	err := sdk.Install(ctx, install(values{"stuck": true}))
 	fails(t, err, "resource Deployment/"+s.namespace+"/backend not ready")

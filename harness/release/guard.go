@@ -1,6 +1,7 @@
 package release
 
 import (
+	"context"
 	"io"
 	"time"
 
@@ -15,6 +16,9 @@ type guarded struct {
 	*kube.Client
 	// strict reports that the API server checks fields itself.
 	strict func() bool
+	// ends is the operation's context. A wait begins when Helm has applied what it waits for, so what is left of the time
+	// is found out then.
+	ends context.Context
 }
 
 var (
@@ -57,27 +61,31 @@ func (g guarded) GetWaiterWithOptions(strategy kube.WaitStrategy, options ...kub
 	if err != nil {
 		return nil, err
 	}
-	return guardedWaiter{w}, nil
+	return guardedWaiter{next: w, ends: g.ends}, nil
 }
 
-type guardedWaiter struct{ next kube.Waiter }
+// guardedWaiter is Helm's waiter, whose every wait ends a little before the operation's context does.
+type guardedWaiter struct {
+	next kube.Waiter
+	ends context.Context
+}
 
 // Wait implements kube.Waiter.
 func (w guardedWaiter) Wait(resources kube.ResourceList, timeout time.Duration) error {
-	return recovered(func() error { return w.next.Wait(resources, timeout) })
+	return recovered(func() error { return w.next.Wait(resources, cut(w.ends, timeout)) })
 }
 
 // WaitWithJobs implements kube.Waiter.
 func (w guardedWaiter) WaitWithJobs(resources kube.ResourceList, timeout time.Duration) error {
-	return recovered(func() error { return w.next.WaitWithJobs(resources, timeout) })
+	return recovered(func() error { return w.next.WaitWithJobs(resources, cut(w.ends, timeout)) })
 }
 
 // WaitForDelete implements kube.Waiter.
 func (w guardedWaiter) WaitForDelete(resources kube.ResourceList, timeout time.Duration) error {
-	return recovered(func() error { return w.next.WaitForDelete(resources, timeout) })
+	return recovered(func() error { return w.next.WaitForDelete(resources, cut(w.ends, timeout)) })
 }
 
 // WatchUntilReady implements kube.Waiter.
 func (w guardedWaiter) WatchUntilReady(resources kube.ResourceList, timeout time.Duration) error {
-	return recovered(func() error { return w.next.WatchUntilReady(resources, timeout) })
+	return recovered(func() error { return w.next.WatchUntilReady(resources, cut(w.ends, timeout)) })
 }

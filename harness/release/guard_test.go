@@ -1,9 +1,12 @@
 package release
 
 import (
+	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"helm.sh/helm/v4/pkg/kube"
@@ -21,7 +24,7 @@ func (panicking) WatchUntilReady(kube.ResourceList, time.Duration) error { panic
 func TestGuardTurnsPanicsIntoErrors(t *testing.T) {
 	t.Parallel()
 	broken := guarded{strict: func() bool { return true }} // its client is nil
-	w := guardedWaiter{panicking{}}
+	w := guardedWaiter{next: panicking{}, ends: t.Context()}
 	for name, call := range map[string]func() error{
 		"Build": func() error {
 			_, err := broken.Build(strings.NewReader(""), true)
@@ -46,6 +49,39 @@ func TestGuardTurnsPanicsIntoErrors(t *testing.T) {
 			}
 		})
 	}
+}
+
+// noting is a waiter that notes the timeouts it is given.
+type noting struct{ timeouts *[]time.Duration }
+
+func (n noting) note(timeout time.Duration) error {
+	*n.timeouts = append(*n.timeouts, timeout)
+	return nil
+}
+
+func (n noting) Wait(_ kube.ResourceList, timeout time.Duration) error            { return n.note(timeout) }
+func (n noting) WaitWithJobs(_ kube.ResourceList, timeout time.Duration) error    { return n.note(timeout) }
+func (n noting) WaitForDelete(_ kube.ResourceList, timeout time.Duration) error   { return n.note(timeout) }
+func (n noting) WatchUntilReady(_ kube.ResourceList, timeout time.Duration) error { return n.note(timeout) }
+
+// Helm waits several times in an operation, each time for as long as it was given: a hook's time is not the workloads'.
+func TestWaitsEndBeforeTheDeadline(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		var got []time.Duration
+		w := guardedWaiter{next: noting{&got}, ends: ctx}
+		for _, wait := range []func(kube.ResourceList, time.Duration) error{w.Wait, w.WaitWithJobs, w.WaitForDelete, w.WatchUntilReady} {
+			if err := wait(nil, 50*time.Second); err != nil {
+				t.Error(err)
+			}
+			time.Sleep(10 * time.Second)
+		}
+		if want := []time.Duration{50 * time.Second, 48 * time.Second, 38 * time.Second, 28 * time.Second}; !slices.Equal(got, want) {
+			t.Errorf("got %v, want %v", got, want)
+		}
+	})
 }
 
 func TestValidatesFields(t *testing.T) {

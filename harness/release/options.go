@@ -55,12 +55,15 @@ func resolve(ctx context.Context, o v1alpha1.Options) settings {
 	return s
 }
 
+// latestEnd is how long before a deadline Helm gives up at the latest: on a busy machine its last record takes a second.
+const latestEnd = 2 * time.Second
+
 // cut shortens a timeout of Helm's so that it ends a little before ctx's deadline: then Helm gives up by itself and
 // records why, instead of being cut off. The result is positive, since Helm takes 0 for its own default.
 func cut(ctx context.Context, timeout time.Duration) time.Duration {
 	if deadline, ok := ctx.Deadline(); ok {
 		left := time.Until(deadline)
-		timeout = min(timeout, left-min(time.Second, left/10))
+		timeout = min(timeout, left-min(latestEnd, left/10))
 	}
 	return max(timeout, time.Millisecond)
 }

@@ -143,7 +143,7 @@ func TestCut(t *testing.T) {
 	}{
 		"no deadline":                              {timeout: time.Minute, want: time.Minute},
 		"a deadline far away":                      {deadline: time.Hour, timeout: time.Minute, want: time.Minute},
-		"a deadline before it":                     {deadline: time.Minute, timeout: 5 * time.Minute, want: 59 * time.Second},
+		"a deadline before it":                     {deadline: time.Minute, timeout: 5 * time.Minute, want: 58 * time.Second},
 		"a deadline very near":                     {deadline: time.Second, timeout: 5 * time.Minute, want: 900 * time.Millisecond},
 		"a deadline gone by":                       {deadline: -time.Second, timeout: time.Minute, want: time.Millisecond},
 		"zero is not Helm's default of 30 seconds": {timeout: 0, want: time.Millisecond},

@@ -69,7 +69,7 @@ func newSession(ctx context.Context, t Target, grace time.Duration) (*session, e
 	}
 	client.Namespace = t.Namespace
 	client.WaitContext = ctx //nolint:staticcheck // kube.WithWaitContext, which replaces it, is ignored by the legacy strategy
-	cfg.KubeClient = guarded{Client: client, strict: sync.OnceValue(func() bool {
+	cfg.KubeClient = guarded{Client: client, ends: ctx, strict: sync.OnceValue(func() bool {
 		server, err := get.discovery.ServerVersion()
 		return err == nil && validatesFields(server)
 	})}
