@@ -1,7 +1,6 @@
 package runner
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -86,21 +85,16 @@ func render(ctx context.Context, p plan.Plan, charts release.Charts, kubeVersion
 		p.ClusterScoped = append(p.ClusterScoped, names(outside)...)
 		p.Renders = append(p.Renders, names(rendered.Refs())...)
 		p.Secrets = append(p.Secrets, secretsOf(all)...)
-		p.Inputs = append(p.Inputs, inputs(rendered.Inputs)...)
+		p.Inputs = append(p.Inputs, chartInputs(rendered.Inputs)...)
 	}
 	p.ClusterScoped, p.Renders = each(p.ClusterScoped), each(p.Renders)
-	slices.SortFunc(p.Inputs, func(a, b plan.Input) int { return cmp.Compare(a.Name, b.Name) })
-	p.Inputs = slices.Compact(p.Inputs)
+	files, err := fileInputs(p)
+	if err != nil {
+		return rendering{}, err
+	}
+	p.Inputs = sortedInputs(append(p.Inputs, files...))
 	p.Needs.Isolation = isolation(p.Needs.Isolation, scoped)
 	return rendering{p, refused}, nil
-}
-
-func inputs(digests map[string]string) []plan.Input {
-	var all []plan.Input
-	for name, digest := range digests {
-		all = append(all, plan.Input{Name: name, Digest: digest})
-	}
-	return all
 }
 
 // kubeVersionFor is the Kubernetes version that a cluster of these needs is going to have, if it is booted for them.

@@ -50,7 +50,7 @@ func kindOf(settings any) (*kind.Provider, error) {
 		opts = append(opts, kind.WithNodeImage(s.Image))
 	}
 	for _, image := range s.Images {
-		if strings.HasSuffix(image, ".tar") {
+		if isArchive(image) {
 			opts = append(opts, kind.WithImages(archive(image)))
 		} else {
 			opts = append(opts, kind.WithLocalImages(image))
@@ -113,6 +113,27 @@ func validateKind(settings any) []registry.Problem {
 	}
 	return problems
 }
+
+// kindFiles are the files that the settings name: a configuration, and image archives.
+func kindFiles(settings any) []string {
+	s, ok := settings.(*v1alpha1.KindCluster)
+	if !ok {
+		return nil
+	}
+	var all []string
+	if s.ConfigFile != "" {
+		all = append(all, s.ConfigFile)
+	}
+	for _, image := range s.Images {
+		if isArchive(image) {
+			all = append(all, image)
+		}
+	}
+	return all
+}
+
+// isArchive tells an archive of images from the name of one.
+func isArchive(image string) bool { return strings.HasSuffix(image, ".tar") }
 
 // archive is an image archive that is there already.
 func archive(path string) kind.Archives {

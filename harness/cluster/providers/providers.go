@@ -29,6 +29,8 @@ type Provider struct {
 	// KubeVersion is the Kubernetes version that its clusters of these settings are going to have, as far as it can be told
 	// before one is made, for example v1.36.3.
 	KubeVersion func(ctx context.Context, settings any) (string, error)
+	// Files are the files that are read to make a cluster of these settings. Nil: there are none.
+	Files func(settings any) []string
 	// Clusters is a nil cluster of its. What they can, such as to be broken, is known by the type.
 	Clusters cluster.Cluster
 	// Lacks says of which controllers there are none on any of its clusters; see cluster.Incomplete. Nil: they have all.
@@ -67,6 +69,7 @@ func Registry() registry.Registry[Provider] {
 				New:         newKind,
 				Undo:        kind.Undo,
 				KubeVersion: kindVersion,
+				Files:       kindFiles,
 				Clusters:    (*kind.Cluster)(nil),
 				AttachTo: func(ctx context.Context, info kept.Info) (cluster.Cluster, error) {
 					return kind.New().AttachTo(ctx, info)
