@@ -59,10 +59,19 @@ func (n noting) note(timeout time.Duration) error {
 	return nil
 }
 
-func (n noting) Wait(_ kube.ResourceList, timeout time.Duration) error            { return n.note(timeout) }
-func (n noting) WaitWithJobs(_ kube.ResourceList, timeout time.Duration) error    { return n.note(timeout) }
-func (n noting) WaitForDelete(_ kube.ResourceList, timeout time.Duration) error   { return n.note(timeout) }
-func (n noting) WatchUntilReady(_ kube.ResourceList, timeout time.Duration) error { return n.note(timeout) }
+func (n noting) Wait(_ kube.ResourceList, timeout time.Duration) error { return n.note(timeout) }
+
+func (n noting) WaitWithJobs(_ kube.ResourceList, timeout time.Duration) error {
+	return n.note(timeout)
+}
+
+func (n noting) WaitForDelete(_ kube.ResourceList, timeout time.Duration) error {
+	return n.note(timeout)
+}
+
+func (n noting) WatchUntilReady(_ kube.ResourceList, timeout time.Duration) error {
+	return n.note(timeout)
+}
 
 // Helm waits several times in an operation, each time for as long as it was given: a hook's time is not the workloads'.
 func TestWaitsEndBeforeTheDeadline(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -32,19 +33,21 @@ func (p *Provider) boot(ctx context.Context, c *Cluster, config *v1alpha4.Cluste
 		return err
 	}
 	group, ctx := errgroup.WithContext(ctx)
-	archives := make(chan []string, 1)
+	archives := sync.OnceValues(func() ([]string, error) { return p.gather(ctx, c, progress) })
 	group.Go(func() error { // while kind makes the nodes
-		paths, err := p.gather(ctx, c, progress)
-		archives <- paths
+		_, err := archives()
 		return err
 	})
 	group.Go(func() error {
-		if err := c.makeNodes(ctx, config, progress); err != nil {
+		if err := c.makeNodes(ctx, config, archives, progress); err != nil {
 			return err
 		}
-		return c.prepare(ctx, len(config.Nodes), archives, progress)
+		return c.prepare(ctx, len(config.Nodes), progress)
 	})
 	if err := group.Wait(); err != nil {
+		return err
+	}
+	if err := removeContent(imagesPath(c.dir)); err != nil { // archives may be large, and the nodes have them now
 		return err
 	}
 	if err := c.watch(ctx); err != nil {
@@ -57,8 +60,8 @@ func (p *Provider) boot(ctx context.Context, c *Cluster, config *v1alpha4.Cluste
 	})
 }
 
-// makeNodes has kind make the cluster.
-func (c *Cluster) makeNodes(ctx context.Context, config *v1alpha4.Cluster, progress func(string)) error {
+// makeNodes has kind make the cluster, and loads the archives into its nodes.
+func (c *Cluster) makeNodes(ctx context.Context, config *v1alpha4.Cluster, archives func() ([]string, error), progress func(string)) error {
 	log, err := os.OpenFile(filepath.Join(logsPath(c.dir), "kind.log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return fmt.Errorf("open kind's log: %w", err)
@@ -69,7 +72,7 @@ func (c *Cluster) makeNodes(ctx context.Context, config *v1alpha4.Cluster, progr
 			return err
 		}
 		phases := newPhases(progress, log)
-		err := c.createOnce(ctx, config, phases)
+		err := c.createOnce(ctx, config, phases, func(ctx context.Context) error { return c.load(ctx, archives, progress) })
 		phases.close()
 		if err == nil || ctx.Err() != nil || try == tries || !passing(err) {
 			return explainCreate(err, phases.failure())
@@ -81,7 +84,29 @@ func (c *Cluster) makeNodes(ctx context.Context, config *v1alpha4.Cluster, progr
 	}
 }
 
-func (c *Cluster) createOnce(ctx context.Context, config *v1alpha4.Cluster, phases *phases) error {
+// createOnce has kind make the cluster once, and loads images while kubeadm starts the control plane, which leaves the
+// processors idle for most of the time.
+func (c *Cluster) createOnce(ctx context.Context, config *v1alpha4.Cluster, phases *phases, load func(context.Context) error) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		err := c.create(ctx, config, phases)
+		if err == nil {
+			phases.nodesRun() // should kind call the phases something else
+		}
+		return err
+	})
+	group.Go(func() error {
+		select {
+		case <-phases.running:
+			return load(ctx)
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	})
+	return group.Wait()
+}
+
+func (c *Cluster) create(ctx context.Context, config *v1alpha4.Cluster, phases *phases) error {
 	provider := c.engine.provider(phases)
 	c.creating = start("create the nodes", func() error {
 		return provider.Create(c.name,
@@ -94,7 +119,7 @@ func (c *Cluster) createOnce(ctx context.Context, config *v1alpha4.Cluster, phas
 }
 
 // prepare makes of running nodes a cluster that can be used.
-func (c *Cluster) prepare(ctx context.Context, nodes int, archives <-chan []string, progress func(string)) error {
+func (c *Cluster) prepare(ctx context.Context, nodes int, progress func(string)) error {
 	config, err := clientcmd.BuildConfigFromFlags("", c.KubeconfigPath())
 	if err != nil {
 		return fmt.Errorf("read kind's kubeconfig: %w", err)
@@ -109,15 +134,10 @@ func (c *Cluster) prepare(ctx context.Context, nodes int, archives <-chan []stri
 		return err
 	}
 	progress("waiting for nodes and system pods")
-	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return c.load(ctx, archives, progress) })
-	group.Go(func() error {
-		if c.version, err = awaitAPI(ctx, client); err != nil {
-			return err
-		}
-		return c.awaitWorking(ctx, client, nodes)
-	})
-	return group.Wait()
+	if c.version, err = awaitAPI(ctx, client); err != nil {
+		return err
+	}
+	return c.awaitWorking(ctx, client, nodes)
 }
 
 // awaitWorking waits until pods can run on all nodes, reach each other and reach Services.

@@ -35,15 +35,10 @@ func (p *Provider) gather(ctx context.Context, c *Cluster, progress func(string)
 }
 
 // load loads the archives into all nodes, one node beside the other.
-func (c *Cluster) load(ctx context.Context, archives <-chan []string, progress func(string)) error {
-	var paths []string
-	select {
-	case paths = <-archives:
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-	if len(paths) == 0 {
-		return nil
+func (c *Cluster) load(ctx context.Context, archives func() ([]string, error), progress func(string)) error {
+	paths, err := archives()
+	if err != nil || len(paths) == 0 {
+		return err
 	}
 	progress(fmt.Sprintf("loading images into the nodes: %s", names(paths)))
 	nodes, err := c.engine.provider(log.NoopLogger{}).ListInternalNodes(c.name)
@@ -53,6 +48,9 @@ func (c *Cluster) load(ctx context.Context, archives <-chan []string, progress f
 	group, ctx := errgroup.WithContext(ctx)
 	for _, node := range nodes {
 		group.Go(func() error {
+			if err := c.awaitContainerd(ctx, node.String()); err != nil {
+				return err
+			}
 			for _, path := range paths {
 				if err := loadArchive(ctx, node, path); err != nil {
 					return err
@@ -61,11 +59,17 @@ func (c *Cluster) load(ctx context.Context, archives <-chan []string, progress f
 			return nil
 		})
 	}
-	if err := group.Wait(); err != nil {
-		return err
+	return group.Wait()
+}
+
+// awaitContainerd waits until a node's containerd answers. kind makes sure of the control plane's only: systemd may not
+// have come to it on other nodes.
+func (c *Cluster) awaitContainerd(ctx context.Context, node string) error {
+	const script = "until [ -S /run/containerd/containerd.sock ]; do sleep 0.1; done"
+	if _, err := c.engine.run(ctx, "exec", node, "sh", "-c", script); err != nil {
+		return fmt.Errorf("wait for containerd on node %s: %w", node, err)
 	}
-	// They may be large, and the nodes have them now.
-	return removeContent(imagesPath(c.dir))
+	return nil
 }
 
 func loadArchive(ctx context.Context, node nodes.Node, path string) error {

@@ -17,9 +17,16 @@ const (
 	markFailed = "✗"
 )
 
+// controlPlaneStarts begins the name of the phase before which kind is done with the nodes themselves: they run, and their
+// containerd is not restarted any more.
+const controlPlaneStarts = "starting control-plane"
+
 // phases is the logger that kind is given. Phases become lines of progress; everything goes to the log.
 type phases struct {
 	progress func(phase string)
+	// running is closed once the nodes run.
+	running  chan struct{}
+	nodesRun func()
 
 	mu  sync.Mutex
 	log io.Writer
@@ -32,7 +39,8 @@ type phases struct {
 var _ log.Logger = (*phases)(nil)
 
 func newPhases(progress func(string), log io.Writer) *phases {
-	return &phases{progress: progress, log: log}
+	running := make(chan struct{})
+	return &phases{progress: progress, log: log, running: running, nodesRun: sync.OnceFunc(func() { close(running) })}
 }
 
 // V returns the same logger: what is too detailed for the terminal is wanted in the log.
@@ -61,6 +69,9 @@ func (p *phases) say(message string) {
 	case p.closed || name == "":
 	case mark == markBegin:
 		p.progress(name)
+		if strings.HasPrefix(name, controlPlaneStarts) {
+			p.nodesRun()
+		}
 	case mark == markFailed:
 		p.failed = name
 	}

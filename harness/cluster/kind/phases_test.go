@@ -36,10 +36,22 @@ func TestPhases(t *testing.T) {
 			t.Errorf("the log lacks %q: %s", line, &log)
 		}
 	}
+	select {
+	case <-p.running:
+		t.Error("nodes are said to run before the control plane starts")
+	default:
+	}
+	p.V(0).Infof(" • %s  ...\n", "Starting control-plane 🕹️")
+	select {
+	case <-p.running:
+	default:
+		t.Error("nodes are not said to run when the control plane starts")
+	}
+	p.nodesRun() // again, as kind's call ends
 	p.close()
 	before := log.Len()
 	p.V(0).Infof(" • %s  ...\n", "Too late")
-	if len(said) != 2 || log.Len() != before {
+	if len(said) != 3 || log.Len() != before {
 		t.Errorf("said after its end: %q", said)
 	}
 }
