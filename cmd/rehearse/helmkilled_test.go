@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -57,7 +58,7 @@ func (h *home) killBesideHelm(path string, guarded bool) {
 		return found
 	})
 	if !guarded {
-		killGuard(h.t, helm.PID)
+		h.killGuard(helm.PID)
 	}
 	p.signal(syscall.SIGKILL)
 	if got := p.wait(); got.code != -1 {
@@ -118,22 +119,42 @@ func (h *home) eventually(what string, ok func() bool) {
 	}
 }
 
-// killGuard kills the process that would end a process group with its lifeline.
-func killGuard(t *testing.T, group int) {
-	t.Helper()
-	members, err := membersOf(group)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for pid, command := range members {
-		if strings.Contains(command, "kill -9 0") {
-			if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
-				t.Fatal(err)
-			}
-			return
+// killGuard kills the guard of a process group, which is a child of its leader. The leader has the guard's command line
+// itself until it becomes helm, and so has the guard's own child until it waits.
+func (h *home) killGuard(group int) {
+	h.t.Helper()
+	h.eventually("helm's guard is killed", func() bool {
+		members, err := membersOf(group)
+		if err != nil {
+			h.t.Fatal(err)
 		}
+		if strings.Contains(members[group], guardMark) {
+			return false
+		}
+		for pid, command := range members {
+			if strings.Contains(command, guardMark) && parentOf(pid) == group {
+				return syscall.Kill(pid, syscall.SIGKILL) == nil
+			}
+		}
+		return false
+	})
+}
+
+// guardMark is what the command line of a guard has.
+const guardMark = "kill -9 0"
+
+// parentOf is the parent of a process; 0 if that cannot be told.
+func parentOf(pid int) int {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0
 	}
-	t.Fatalf("process group %d has no guard: %v", group, members)
+	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:])) // a name may have spaces in it
+	if len(fields) < 2 {
+		return 0
+	}
+	parent, _ := strconv.Atoi(fields[1])
+	return parent
 }
 
 // groupGone reports whether no process of a group is left.
