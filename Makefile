@@ -77,7 +77,7 @@ prepare: build ## Build the embedded control plane, if it is not in the cache ye
 ################################################################################
 # ============================== Checking it ===================================
 .PHONY: test
-test: prepare lint ## Lint, run all tests, with the race detector if there is a C compiler, and all scenarios: on kind too if that can run.
+test: prepare lint ## Lint, run all tests, with the race detector if there is a C compiler, and all scenarios; the smoke ones on kind too, if that can run.
 	$(if $(RACE),,@echo "make test: no C compiler found, so the tests run without the race detector")
 	$(GO) -C $(TOOLS) test ./...
 	{ for packages in "-p=$(PARALLEL) $(filter-out $(ALONE),$(TESTED))" "-p=1 $(filter $(ALONE),$(TESTED))"; do \
@@ -93,11 +93,17 @@ TESTED = $(shell $(GO) list $(PKGS))
 # Tests that boot kind clusters have the machine for themselves, or others would run out of time.
 ALONE := rehearse.dev/rehearse/harness/cluster/kind rehearse.dev/rehearse/harness/rehearsetest rehearse.dev/rehearse/cmd/rehearse/keptkind
 
+# What of the scenarios runs on kind with each check. All of them take two slow cores an hour, and boots beside many
+# pods more than a step has; make parity runs them all.
+KIND_LANE ?= --label=tier=smoke --parallel=2
+
 # The verdicts on kind have to be those on the embedded cluster, and what runs on kind alone has to pass there.
 .PHONY: kind-lane
 kind-lane: build
-	@status=0; $(BIN) run scenarios --run-id $(RUN)-kind --provider=kind || status=$$?; \
-	$(BIN) compare reports/runs/$(RUN)-embedded reports/runs/$(RUN)-kind && exit $$status
+	@status=0; for provider in embedded kind; do \
+	  $(BIN) run scenarios $(KIND_LANE) --run-id $(RUN)-lane-$$provider --provider=$$provider || status=$$?; \
+	done; \
+	$(BIN) compare reports/runs/$(RUN)-lane-embedded reports/runs/$(RUN)-lane-kind && exit $$status
 
 KIND_RUNS = docker image inspect rehearse.dev/node:v1.36.3 >/dev/null 2>&1
 

@@ -65,7 +65,7 @@ func (c *Cluster) load(ctx context.Context, archives func() ([]string, error), p
 // awaitContainerd waits until a node's containerd answers. kind makes sure of the control plane's only: systemd may not
 // have come to it on other nodes.
 func (c *Cluster) awaitContainerd(ctx context.Context, node string) error {
-	const script = "until [ -S /run/containerd/containerd.sock ]; do sleep 0.1; done"
+	const script = "until [ -S /run/containerd/containerd.sock ]; do sleep 0.3; done"
 	if _, err := c.engine.run(ctx, "exec", node, "sh", "-c", script); err != nil {
 		return fmt.Errorf("wait for containerd on node %s: %w", node, err)
 	}
