@@ -93,8 +93,8 @@ TESTED = $(shell $(GO) list $(PKGS))
 # Tests that boot kind clusters have the machine for themselves, or others would run out of time.
 ALONE := rehearse.dev/rehearse/harness/cluster/kind rehearse.dev/rehearse/harness/rehearsetest rehearse.dev/rehearse/cmd/rehearse/keptkind
 
-# What of the scenarios runs on kind with each check. All of them take two slow cores an hour, and boots beside many
-# pods more than a step has; make parity runs them all.
+# What of the scenarios runs on kind with each check. All of them would take two slow cores most of an hour, and many
+# would miss their deadlines there (decision 0170); make parity runs them all.
 KIND_LANE ?= --label=tier=smoke --parallel=2
 
 # The verdicts on kind have to be those on the embedded cluster, and what runs on kind alone has to pass there.

@@ -55,7 +55,7 @@ func resolve(ctx context.Context, o v1alpha1.Options) settings {
 	return s
 }
 
-// latestEnd is how long before a deadline Helm gives up at the latest: on a busy machine its last record takes a second.
+// latestEnd is how long before a deadline Helm gives up at the latest, so that it can still write its last record.
 const latestEnd = 2 * time.Second
 
 // cut shortens a timeout of Helm's so that it ends a little before ctx's deadline: then Helm gives up by itself and

@@ -84,8 +84,8 @@ func (c *Cluster) makeNodes(ctx context.Context, config *v1alpha4.Cluster, archi
 	}
 }
 
-// createOnce has kind make the cluster once, and loads images while kubeadm starts the control plane, which leaves the
-// processors idle for most of the time.
+// createOnce has kind make the cluster once. Images are loaded while the control plane starts: later they would be beside
+// the start of kube-proxy on the workers, for which a boot waits.
 func (c *Cluster) createOnce(ctx context.Context, config *v1alpha4.Cluster, phases *phases, load func(context.Context) error) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {

@@ -62,8 +62,8 @@ func (c *Cluster) load(ctx context.Context, archives func() ([]string, error), p
 	return group.Wait()
 }
 
-// awaitContainerd waits until a node's containerd answers. kind makes sure of the control plane's only: systemd may not
-// have come to it on other nodes.
+// awaitContainerd waits until a node's containerd answers. On workers systemd may not have come
+// to it yet when kind starts the control plane.
 func (c *Cluster) awaitContainerd(ctx context.Context, node string) error {
 	const script = "until [ -S /run/containerd/containerd.sock ]; do sleep 0.3; done"
 	if _, err := c.engine.run(ctx, "exec", node, "sh", "-c", script); err != nil {
