@@ -40,9 +40,39 @@ type Controller struct {
 	// seen counts the gated pods of each workload.
 	seen map[string]int
 	// playing holds the schedules that are under way.
-	playing map[types.UID]context.CancelFunc
+	playing map[types.UID]performance
 	// failures are gates that could not be set.
 	failures []error
+}
+
+// performance is one pod's schedule under way.
+type performance struct {
+	cancel context.CancelFunc
+	// ready holds whether the pod was ready when it was seen last, if that has not been taken yet.
+	ready chan bool
+}
+
+// show replaces what was seen before. Only one may show at a time.
+func (p performance) show(ready bool) {
+	select {
+	case <-p.ready:
+	default:
+	}
+	p.ready <- ready
+}
+
+// await returns once the pod is seen to be ready, or not ready.
+func (p performance) await(ctx context.Context, want bool) error {
+	for {
+		select {
+		case ready := <-p.ready:
+			if ready == want {
+				return nil
+			}
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
 }
 
 // Start begins to watch over the pods of a namespace, which must carry NamespaceLabel; the policy must be installed.
@@ -57,7 +87,7 @@ func Start(ctx context.Context, cfg *rest.Config, rules Rules, sink Sink) (*Cont
 	}
 	c := &Controller{
 		client: client, rules: rules, sink: sink,
-		seen: map[string]int{}, playing: map[types.UID]context.CancelFunc{},
+		seen: map[string]int{}, playing: map[types.UID]performance{},
 	}
 	running, cancel := context.WithCancel(ctx)
 	c.cancel = cancel
@@ -133,24 +163,39 @@ func (c *Controller) added(ctx context.Context, pod *corev1.Pod) {
 	delay := c.rules.delay(index, workload, c.seen[workload])
 	c.seen[workload]++
 	ctx, cancel := context.WithCancel(ctx)
-	c.playing[pod.UID] = cancel
+	p := performance{cancel: cancel, ready: make(chan bool, 1)}
+	p.show(ready(pod))
+	c.playing[pod.UID] = p
 	c.wg.Go(func() {
 		defer cancel()
-		play(ctx, schedule(rule, delay), func(d decision) error { return c.decide(ctx, pod, workload, d) })
+		play(ctx, schedule(rule, delay), func(d decision) error {
+			err := c.decide(ctx, pod, workload, d)
+			if err == nil && rule.Flap != nil && d.what != held {
+				// A change that came before the pod has followed the last one would be seen by nobody.
+				err = p.await(ctx, d.what == released)
+			}
+			return err
+		})
 	})
 }
 
 func (c *Controller) updated(pod *corev1.Pod) {
 	if pod.DeletionTimestamp != nil {
 		c.stop(pod.UID)
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if p, ok := c.playing[pod.UID]; ok {
+		p.show(ready(pod))
 	}
 }
 
 func (c *Controller) stop(uid types.UID) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if cancel := c.playing[uid]; cancel != nil {
-		cancel()
+	if p, ok := c.playing[uid]; ok {
+		p.cancel()
 		delete(c.playing, uid)
 	}
 }

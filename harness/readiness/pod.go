@@ -61,3 +61,12 @@ func gated(pod *corev1.Pod) bool {
 	}
 	return false
 }
+
+func ready(pod *corev1.Pod) bool {
+	for _, c := range pod.Status.Conditions {
+		if c.Type == corev1.PodReady {
+			return c.Status == corev1.ConditionTrue
+		}
+	}
+	return false
+}

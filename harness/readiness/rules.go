@@ -159,10 +159,14 @@ func (r Rules) delay(rule int, workload string, nth int) time.Duration {
 	return delay
 }
 
-// play carries out the decisions when they are due, until the context ends or one cannot be carried out.
+// play carries out the decisions when they are due, until the context ends or one cannot be carried out. How long one
+// takes until the pod has followed is not taken from the time to the next: a pod that flaps is ready for as long as the
+// rule says, on a slow node too. do gets the time of its decision with that added.
 func play(ctx context.Context, decisions func(func(decision) bool), do func(decision) error) {
 	start := time.Now()
+	var late time.Duration
 	for d := range decisions {
+		d.after += late
 		timer := time.NewTimer(time.Until(start.Add(d.after)))
 		select {
 		case <-ctx.Done():
@@ -170,8 +174,12 @@ func play(ctx context.Context, decisions func(func(decision) bool), do func(deci
 			return
 		case <-timer.C:
 		}
+		began := time.Now()
 		if do(d) != nil {
 			return
+		}
+		if d.what != held {
+			late += time.Since(began)
 		}
 	}
 }

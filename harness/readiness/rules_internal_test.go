@@ -65,6 +65,22 @@ func TestPlay(t *testing.T) {
 	}
 }
 
+// TestPlayWaitsForThePod counts a flapping pod's time from when it has followed, not from the decision.
+func TestPlayWaitsForThePod(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var got []string
+		play(t.Context(), schedule(v1alpha1.ReadinessRule{Flap: flap(3, 1, 1)}, 2*time.Second), func(d decision) error {
+			got = append(got, fmt.Sprint(d.after, " ", d.what))
+			time.Sleep(500 * time.Millisecond)
+			return nil
+		})
+		if got, want := strings.Join(got, ", "), "0s held, 2s released, 5.5s withdrawn, 7s released"; got != want {
+			t.Errorf("got %s\nwant %s", got, want)
+		}
+	})
+}
+
 func TestJitterReplays(t *testing.T) {
 	t.Parallel()
 	draw := func(seed int64, workload string) []time.Duration {

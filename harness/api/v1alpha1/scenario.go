@@ -130,8 +130,8 @@ type ReadinessRule struct {
 
 // Flap is a pod's alternation between ready and not ready.
 type Flap struct {
-	Ready    metav1.Duration `json:"ready" required:"true" doc:"How long it is ready."`
-	NotReady metav1.Duration `json:"notReady" required:"true" doc:"How long it is not ready."`
+	Ready    metav1.Duration `json:"ready" required:"true" doc:"How long it is ready, from when it is seen to be."`
+	NotReady metav1.Duration `json:"notReady" required:"true" doc:"How long it is not ready, from when it is seen not to be."`
 	Times    int             `json:"times,omitempty" min:"0" doc:"How often it becomes not ready; it stays ready after that. 0 means without end."`
 }
 
