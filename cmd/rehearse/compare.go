@@ -12,19 +12,21 @@ import (
 
 func newCompareCmd() *cobra.Command {
 	var output string
-	var all bool
+	var all, common bool
 	cmd := &cobra.Command{
 		Use:   "compare RUN RUN",
 		Short: "Hold two runs of the same scenarios against each other",
 		Long: `Compare judges the evidence of two runs again, offline, and shows their verdicts in two columns, assertion by assertion: of
 the same scenarios on two cluster providers, with two versions, or before and after a change. What was skipped on one side, with a
-reason, is no difference.
+reason, is no difference; what only one run has is one, unless --common leaves it out.
 
 Exit codes: 0 no verdict differs, 1 one does, 2 usage.`,
 		Example: `  rehearse run scenarios --run-id on-embedded
   rehearse run scenarios --run-id on-kind --provider kind
   rehearse compare reports/runs/on-embedded reports/runs/on-kind
-  rehearse compare reports/runs/on-embedded reports/runs/on-kind --all --output json`,
+  rehearse compare reports/runs/on-embedded reports/runs/on-kind --all --output json
+  rehearse run scenarios --label=tier=smoke --run-id smoke --provider kind
+  rehearse compare reports/runs/on-embedded reports/runs/smoke --common`,
 		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			asJSON, err := wantsJSON(output)
@@ -35,6 +37,11 @@ Exit codes: 0 no verdict differs, 1 one does, 2 usage.`,
 			for i, dir := range args {
 				if runs[i], err = runner.Rejudge(dir, runner.Catalog(), nil); err != nil {
 					return usageError(fmt.Errorf("judging %s: %w", dir, err))
+				}
+			}
+			if common {
+				if runs[0], runs[1] = compare.Common(runs[0], runs[1]); len(runs[0].Variants) == 0 {
+					return usageError(fmt.Errorf("nothing that %s has is in %s", args[0], args[1]))
 				}
 			}
 			compared := compare.Runs(runs[0], runs[1])
@@ -53,6 +60,7 @@ Exit codes: 0 no verdict differs, 1 one does, 2 usage.`,
 		},
 	}
 	cmd.Flags().BoolVar(&all, "all", false, "show every verdict, not only those that differ")
+	cmd.Flags().BoolVar(&common, "common", false, "compare only what both runs have")
 	outputFlag(cmd, &output)
 	return cmd
 }

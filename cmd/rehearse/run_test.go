@@ -37,7 +37,7 @@ func TestRun(t *testing.T) {
 
 	t.Run("all", func(t *testing.T) { // returns once all have
 		for name, test := range map[string]func(runs, *testing.T){
-			"passes": runs.passes, "outcomes": runs.outcomes, "labels": runs.labels, "fail fast": runs.failFast,
+			"passes": runs.passes, "outcomes": runs.outcomes, "labels": runs.labels, "compare": runs.compare, "fail fast": runs.failFast,
 			"seed": runs.seed, "secrets": runs.secrets, "no such cluster": runs.noSuchCluster,
 		} {
 			t.Run(name, func(t *testing.T) {
@@ -210,6 +210,23 @@ func (r runs) labels(t *testing.T) {
 	none := r.want(2, "run", filepath.Join(r.dir, "label-*.yaml"), "--label", "area=three")
 	if !strings.Contains(none.stderr, `fits the label selector "area=three"`) {
 		t.Errorf("told: %s", none.stderr)
+	}
+}
+
+// compare: what only one run has is a difference, unless it is left out, and nothing in common is a mistake.
+func (r runs) compare(t *testing.T) {
+	one, two := r.note("compare-one", ""), r.note("compare-two", "")
+	_, both := r.run(t, 0, one, two)
+	_, first := r.run(t, 0, one)
+	_, second := r.run(t, 0, two)
+	if got := r.want(1, "compare", both, first); !strings.Contains(got.stdout, "1 variants the same, 1 different") {
+		t.Errorf("told: %s", got.stdout)
+	}
+	if got := r.want(0, "compare", both, first, "--common"); !strings.Contains(got.stdout, "1 variants the same, 0 different") {
+		t.Errorf("told: %s", got.stdout)
+	}
+	if got := r.want(2, "compare", first, second, "--common"); !strings.Contains(got.stderr, "nothing that") {
+		t.Errorf("told: %s", got.stderr)
 	}
 }
 

@@ -5,6 +5,7 @@ package compare
 import (
 	"cmp"
 	"fmt"
+	"slices"
 
 	"rehearse.dev/rehearse/harness/verdict"
 )
@@ -61,6 +62,18 @@ func Runs(a, b verdict.Run) Comparison {
 		}
 	}
 	return c
+}
+
+// Common are two runs without the variants that only one of them has.
+func Common(a, b verdict.Run) (verdict.Run, verdict.Run) {
+	return only(a, b), only(b, a)
+}
+
+func only(run, other verdict.Run) verdict.Run {
+	run.Variants = slices.DeleteFunc(slices.Clone(run.Variants), func(v verdict.Variant) bool {
+		return !slices.ContainsFunc(other.Variants, func(o verdict.Variant) bool { return o.ID() == v.ID() })
+	})
+	return run
 }
 
 func orAbsent(v verdict.Variant, ok bool) verdict.Variant {

@@ -75,6 +75,20 @@ func TestText(t *testing.T) {
 	}
 }
 
+func TestCommon(t *testing.T) {
+	t.Parallel()
+	a, b := sample()
+	c := compare.Runs(compare.Common(a, b))
+	if len(c.Variants) != 4 || len(a.Variants) != 5 {
+		t.Errorf("%d of %d variants are in both runs, want 4 of 5: %+v", len(c.Variants), len(a.Variants), c)
+	}
+	for _, v := range c.Variants {
+		if v.ID == "here" || v.ID == "there" {
+			t.Errorf("%s is in one run only", v.ID)
+		}
+	}
+}
+
 func TestSame(t *testing.T) {
 	t.Parallel()
 	one := variant("clean", verdict.Passed, says("v1", verdict.Passed, ""))
