@@ -152,7 +152,7 @@ func compile(file scenario.File, cell map[string]string, opts Options) (Plan, er
 
 // needs are those of a scenario in dir, from which relative paths start.
 func needs(c v1alpha1.Cluster, dir string) Needs {
-	n := Needs{Provider: c.Provider, Nodes: c.Nodes, Isolation: c.Isolation}
+	n := Needs{Provider: c.Provider, Nodes: scenario.Nodes(dir, c), Isolation: c.Isolation}
 	if c.Provider != "kind" || c.Kind == nil {
 		return n
 	}

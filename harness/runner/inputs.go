@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"io"
 	"os"
-	"path/filepath"
 	"slices"
 
 	"rehearse.dev/rehearse/harness/cluster/providers"
@@ -23,9 +22,12 @@ func chartInputs(digests map[string]string) []plan.Input {
 	return all
 }
 
+// digests are those of files that were read already, by path: variants name the same ones, and archives are large.
+type digests map[string]string
+
 // fileInputs are the other files that a plan reads: helm commands, and what its cluster is made with. One that cannot be
 // read is left out: whoever needs it says so.
-func fileInputs(p plan.Plan) ([]plan.Input, error) {
+func (d digests) fileInputs(p plan.Plan) ([]plan.Input, error) {
 	provider, err := providers.Registry().Lookup(p.Needs.Provider)
 	if err != nil {
 		return nil, err
@@ -39,24 +41,28 @@ func fileInputs(p plan.Plan) ([]plan.Input, error) {
 	if p.Scenario.Spec.Release.Driver == scenario.DriverCLI {
 		for _, spec := range operations(p) {
 			if which, ok := helmOf(spec); ok && which.Path != "" {
-				named["helm "+which.Path] = beside(p.Dir, which.Path)
+				named["helm "+which.Path] = scenario.Locate(p.Dir, which.Path)
 			}
 		}
 	}
 	var all []plan.Input
 	for name, path := range named {
-		if digest, err := digestOf(path); err == nil {
+		if digest, err := d.of(path); err == nil {
 			all = append(all, plan.Input{Name: name, Digest: digest})
 		}
 	}
 	return all, nil
 }
 
-func beside(dir, path string) string {
-	if filepath.IsAbs(path) {
-		return path
+func (d digests) of(path string) (string, error) {
+	if known, ok := d[path]; ok {
+		return known, nil
 	}
-	return filepath.Join(dir, path)
+	digest, err := digestOf(path)
+	if err == nil {
+		d[path] = digest
+	}
+	return digest, err
 }
 
 func digestOf(path string) (string, error) {

@@ -21,9 +21,10 @@ import (
 // the run joins, empty if it boots all.
 func Prepare(ctx context.Context, plans []plan.Plan, cacheDir, attached string) ([]plan.Plan, error) {
 	var mistakes scenario.Mistakes
+	prepare := preparer{cacheDir, attached, digests{}}
 	out := make([]plan.Plan, len(plans))
 	for i, p := range plans {
-		r, err := prepareOne(ctx, p, cacheDir, attached)
+		r, err := prepare.one(ctx, p)
 		if err != nil {
 			return nil, err
 		}
@@ -46,28 +47,34 @@ type rendering struct {
 	refused []refusal
 }
 
-// prepareOne renders the charts of a plan for the cluster that it gets. Which one that is may depend on what they render:
+// preparer prepares the plans of one run.
+type preparer struct {
+	cacheDir, attached string
+	digests            digests
+}
+
+// one renders the charts of a plan for the cluster that it gets. Which one that is may depend on what they render:
 // where a run is attached, they are rendered for that cluster first.
-func prepareOne(ctx context.Context, p plan.Plan, cacheDir, attached string) (rendering, error) {
+func (r preparer) one(ctx context.Context, p plan.Plan) (rendering, error) {
 	booted, err := kubeVersionFor(ctx, p.Needs)
 	if err != nil {
 		return rendering{}, err
 	}
-	version := attached
-	if attached == "" || isolation(p.Needs.Isolation, wide(p.Scenario.Spec.Faults)) == isolationCluster {
+	version := r.attached
+	if version == "" || isolation(p.Needs.Isolation, wide(p.Scenario.Spec.Faults)) == isolationCluster {
 		version = booted
 	}
-	charts := release.Charts{BaseDir: p.Dir, CacheDir: cacheDir}
-	r, err := render(ctx, p, charts, version)
-	if err != nil || version == booted || r.plan.Needs.Isolation != isolationCluster {
-		return r, err
+	charts := release.Charts{BaseDir: p.Dir, CacheDir: r.cacheDir}
+	rendered, err := r.render(ctx, p, charts, version)
+	if err != nil || version == booted || rendered.plan.Needs.Isolation != isolationCluster {
+		return rendered, err
 	}
 	p.Needs.Isolation = isolationCluster
-	return render(ctx, p, charts, booted)
+	return r.render(ctx, p, charts, booted)
 }
 
 // render renders the charts of a plan for a Kubernetes version, and decides by that what isolation it needs.
-func render(ctx context.Context, p plan.Plan, charts release.Charts, kubeVersion string) (rendering, error) {
+func (r preparer) render(ctx context.Context, p plan.Plan, charts release.Charts, kubeVersion string) (rendering, error) {
 	scoped := wide(p.Scenario.Spec.Faults)
 	var refused []refusal
 	for _, source := range sources(p) {
@@ -88,7 +95,7 @@ func render(ctx context.Context, p plan.Plan, charts release.Charts, kubeVersion
 		p.Inputs = append(p.Inputs, chartInputs(rendered.Inputs)...)
 	}
 	p.ClusterScoped, p.Renders = each(p.ClusterScoped), each(p.Renders)
-	files, err := fileInputs(p)
+	files, err := r.digests.fileInputs(p)
 	if err != nil {
 		return rendering{}, err
 	}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -66,7 +67,7 @@ func below(folder string) ([]string, error) {
 			return err
 		case entry.IsDir() && path != folder && (strings.HasPrefix(entry.Name(), ".") || strings.HasPrefix(entry.Name(), "_") || isChart(path)):
 			return fs.SkipDir
-		case !entry.IsDir() && filepath.Ext(path) == ".yaml":
+		case !entry.IsDir() && filepath.Ext(path) == ".yaml" && !isKindConfig(path):
 			files = append(files, path)
 		}
 		return nil
@@ -83,6 +84,14 @@ func below(folder string) ([]string, error) {
 func isChart(folder string) bool {
 	info, err := os.Stat(filepath.Join(folder, "Chart.yaml"))
 	return err == nil && info.Mode().IsRegular()
+}
+
+var kindVersion = regexp.MustCompile(`(?m)^apiVersion:\s*["']?kind\.x-k8s\.io/`)
+
+// isKindConfig tells kind configurations, which scenarios name and so lie beside them.
+func isKindConfig(path string) bool {
+	data, err := read(path)
+	return err == nil && kindVersion.Match(data)
 }
 
 // read reads a file of bounded size.

@@ -136,6 +136,7 @@ func TestLoadFindsFiles(t *testing.T) {
 		"sub/b.yaml":             fmt.Sprintf(minimal, "b"),
 		"sub/deep/c.yaml":        fmt.Sprintf(minimal, "c"),
 		"sub/values.yml":         "tag: v1\n",
+		"sub/kind.yaml":          "kind: Cluster\napiVersion: kind.x-k8s.io/v1alpha4\n",
 		"_values/values.yaml":    "tag: v1\n",
 		".hidden/x.yaml":         "nonsense",
 		"chart/Chart.yaml":       "name: x\n",

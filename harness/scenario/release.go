@@ -90,12 +90,7 @@ func isLocal(chart, repo string) bool {
 	return repo == "" || filepath.IsAbs(chart) || strings.HasPrefix(chart, ".")
 }
 
-func (v *validator) local(path string) string {
-	if filepath.IsAbs(path) {
-		return path
-	}
-	return filepath.Join(v.file.Dir, path)
-}
+func (v *validator) local(path string) string { return Locate(v.file.Dir, path) }
 
 func checkChart(path string) error {
 	info, err := os.Stat(path)

@@ -32,7 +32,7 @@ func TestLoadFillsEveryField(t *testing.T) {
 		"dir":       {file.Dir, "testdata"},
 		"labels":    {file.Scenario.Metadata.Labels, map[string]string{"area": "ownership", "tier": "nightly"}},
 		"issue":     {spec.KnownIssue, &v1alpha1.KnownIssue{Issue: "helm/helm#12345"}},
-		"cluster":   {spec.Cluster, v1alpha1.Cluster{Provider: "embedded", Nodes: 3, Isolation: "namespace"}},
+		"cluster":   {spec.Cluster, v1alpha1.Cluster{Provider: "embedded", Isolation: "namespace"}},
 		"values":    {spec.Release.Values, map[string]any{"tag": "v1", "count": int64(3), "ratio": 0.5, "on": true, "none": nil, "list": []any{int64(1), "a"}}},
 		"options":   {spec.Release.Options, v1alpha1.Options{ForceConflicts: &no}},
 		"manager":   {spec.Release.FieldManager, "helm"},

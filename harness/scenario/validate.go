@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"path/filepath"
 	"reflect"
 	"regexp"
 	"slices"
@@ -94,21 +93,10 @@ func (v *validator) cluster(c v1alpha1.Cluster) {
 	} else if c.Kind != nil {
 		settings := Beside(v.file.Dir, *c.Kind)
 		v.entry("spec.cluster", v1alpha1.Choice{Kind: "kind", Spec: &settings}, v.catalog.Providers)
-	}
-}
-
-// Beside returns settings whose relative paths start from a folder.
-func Beside(dir string, settings v1alpha1.KindCluster) v1alpha1.KindCluster {
-	if settings.ConfigFile != "" && !filepath.IsAbs(settings.ConfigFile) {
-		settings.ConfigFile = filepath.Join(dir, settings.ConfigFile)
-	}
-	settings.Images = slices.Clone(settings.Images)
-	for i, image := range settings.Images {
-		if strings.HasSuffix(image, ".tar") && !filepath.IsAbs(image) {
-			settings.Images[i] = filepath.Join(dir, image)
+		if n := listed(settings); c.Nodes > 0 && c.Nodes < n {
+			v.report("spec.cluster.nodes", "is %d, and the kind configuration lists %d nodes; leave it out", c.Nodes, n)
 		}
 	}
-	return settings
 }
 
 // formats checks the texts whose fields have a format.

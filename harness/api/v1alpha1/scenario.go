@@ -69,7 +69,7 @@ type TrackRecord struct {
 // Cluster says which kind of cluster a scenario needs.
 type Cluster struct {
 	Provider  string            `json:"provider,omitempty" enum:"embedded,kind" default:"embedded" doc:"Who makes the cluster; rehearse run --provider overrides it. More: rehearse explain provider."`
-	Nodes     int               `json:"nodes,omitempty" default:"3" min:"1" doc:"How many nodes."`
+	Nodes     int               `json:"nodes,omitempty" min:"1" doc:"How many nodes; if empty, as many as the kind configuration lists, or else 3."`
 	Isolation string            `json:"isolation,omitempty" enum:"auto,namespace,cluster" default:"auto" doc:"namespace shares a cluster with other scenarios; cluster has one of its own; auto takes cluster if the chart renders cluster-scoped objects."`
 	NotOn     map[string]string `json:"notOn,omitempty" doc:"Providers on which it is skipped, each with the reason. A scenario is for every provider unless it says otherwise."`
 	Kind      *KindCluster      `json:"kind,omitempty" doc:"Settings for provider kind; other providers ignore them."`
