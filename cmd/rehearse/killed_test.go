@@ -38,43 +38,67 @@ const killedLabel = "killedWhen"
 // rehearse gc to put the cluster back as it was.
 func TestKilledWhileFaultActive(t *testing.T) {
 	t.Parallel()
-	h := newHome(t)
-	up := h.want(0, "cluster", "up", "--nodes", "3")
-	kubeconfig := strings.TrimPrefix(strings.TrimSpace(up.stdout), "export KUBECONFIG=")
-	t.Cleanup(func() { h.want(0, "cluster", "down") })
-	h.want(0, "run", h.note("first", ""), "--cluster", "rehearse") // readies the cluster for runs, which stays so
-	before := standing(t, kubeconfig)
-	mended := func(t *testing.T, h *home) {
-		t.Helper()
-		h.want(0, "gc")
-		after := standing(t, kubeconfig)
-		if diff := gocmp.Diff(before, after); diff != "" {
-			t.Errorf("the cluster is not as it was (-before +after):\n%s", diff)
-		}
-		before = after // so that the next kind is not blamed
-		for _, r := range h.records() {
-			if r.Kind != "cluster" {
-				t.Errorf("left in the journal: %s %s %v", r.Kind, r.ID, r.Data)
-			}
-		}
-	}
 	narrow, wide := byReach(t)
 	t.Run("within namespaces", func(t *testing.T) {
+		t.Parallel()
+		k := newKilling(t)
 		t.Run("all", func(t *testing.T) { // returns once all have
 			for _, kind := range narrow {
 				t.Run(kind, func(t *testing.T) {
 					t.Parallel()
-					h.in(t).killDuring(kind)
+					k.in(t).killDuring(kind)
 				})
 			}
 		})
-		mended(t, h.in(t))
+		k.mended(t)
 	})
-	for _, kind := range wide {
-		t.Run(kind, func(t *testing.T) {
-			h.in(t).killDuring(kind)
-			mended(t, h.in(t))
+	half := len(wide) / 2 // as each waits for most of its time
+	for name, kinds := range map[string][]string{"alone, first half": wide[:half], "alone, second half": wide[half:]} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			k := newKilling(t)
+			for _, kind := range kinds {
+				t.Run(kind, func(t *testing.T) {
+					k.in(t).killDuring(kind)
+					k.mended(t)
+				})
+			}
 		})
+	}
+}
+
+// killing is a kept cluster on which runs are killed.
+type killing struct {
+	*home
+	kubeconfig string
+	// before is what was on the cluster when it was whole.
+	before map[string]map[string]any
+}
+
+func newKilling(t *testing.T) *killing {
+	t.Helper()
+	h := newHome(t)
+	up := h.want(0, "cluster", "up", "--nodes", "3")
+	t.Cleanup(func() { h.want(0, "cluster", "down") })
+	h.want(0, "run", h.note("first", ""), "--cluster", "rehearse") // readies the cluster for runs, which stays so
+	k := &killing{home: h, kubeconfig: strings.TrimPrefix(strings.TrimSpace(up.stdout), "export KUBECONFIG=")}
+	k.before = standing(t, k.kubeconfig)
+	return k
+}
+
+// mended demands that rehearse gc puts the cluster back as it was.
+func (k *killing) mended(t *testing.T) {
+	t.Helper()
+	k.in(t).want(0, "gc")
+	after := standing(t, k.kubeconfig)
+	if diff := gocmp.Diff(k.before, after); diff != "" {
+		t.Errorf("the cluster is not as it was (-before +after):\n%s", diff)
+	}
+	k.before = after // so that the next kind is not blamed
+	for _, r := range k.records() {
+		if r.Kind != "cluster" {
+			t.Errorf("left in the journal: %s %s %v", r.Kind, r.ID, r.Data)
+		}
 	}
 }
 

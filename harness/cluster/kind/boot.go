@@ -144,12 +144,14 @@ func (c *Cluster) prepare(ctx context.Context, nodes int, progress func(string))
 func (c *Cluster) awaitWorking(ctx context.Context, client *kubernetes.Clientset, nodes int) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return c.awaitReady(ctx, client, nodes) })
-	group.Go(func() error { return c.awaitServices(ctx, client) })
 	group.Go(func() error {
-		if err := c.learnRanges(ctx, client, nodes); err != nil {
+		if err := c.learn(ctx, client, nodes); err != nil {
 			return err
 		}
-		return c.connect(ctx)
+		if err := c.connect(ctx); err != nil {
+			return err
+		}
+		return c.awaitServices(ctx, client)
 	})
 	return group.Wait()
 }

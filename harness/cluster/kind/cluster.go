@@ -31,6 +31,8 @@ type Cluster struct {
 	ownImage, proxied bool
 	// ranges are the nodes' pod addresses, where connect is to route between them.
 	ranges map[string][]string
+	// services are the addresses of Services, where connect is to keep them within the nodes.
+	services []string
 	// creating is kind's call that makes the nodes, which may go on after it was given up.
 	creating *pending
 

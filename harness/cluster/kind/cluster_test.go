@@ -167,6 +167,16 @@ func (s site) testServices(t *testing.T) {
 	}
 	for _, node := range s.Nodes() { // the servers' own, too: answers of pods of the same node go another way
 		s.testAsk(t, "asks-"+node, node)
+		s.testFence(t, node)
+	}
+}
+
+// testFence has a node refuse at once what is meant for a Service that is not there.
+func (s site) testFence(t *testing.T, node string) {
+	t.Helper()
+	_, err := s.engine.run(t.Context(), "exec", node, "timeout", "5", "bash", "-c", "exec 3<>/dev/tcp/10.96.200.200/80")
+	if err == nil || !strings.Contains(err.Error(), "Connection refused") {
+		t.Errorf("on %s nobody refuses what no Service takes: %v", node, err)
 	}
 }
 
@@ -265,6 +275,7 @@ func (s site) testKill(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.awaitNode(t, node, true)
+	s.testFence(t, node)
 	s.testReach(t, s.pod(t, "after-the-start", node).Status.PodIP)
 }
 

@@ -9,15 +9,28 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"sigs.k8s.io/kind/pkg/apis/config/v1alpha4"
 )
 
+// learn notes what connect has to know of a cluster whose nodes run an image of ours. It waits until so many nodes have
+// addresses for pods.
+func (c *Cluster) learn(ctx context.Context, client kubernetes.Interface, want int) error {
+	if !c.ownImage {
+		return nil
+	}
+	if err := c.learnServices(ctx, client); err != nil {
+		return err
+	}
+	return c.learnRanges(ctx, client, want)
+}
+
 // learnRanges notes which addresses the pods of each node get, where pods of different nodes cannot reach each other by
-// themselves: our node image has no network add-on that tells nodes of each other. It waits until so many nodes have some.
+// themselves: our node image has no network add-on that tells nodes of each other.
 func (c *Cluster) learnRanges(ctx context.Context, client kubernetes.Interface, want int) error {
-	if !c.ownImage || len(c.members) < 2 {
+	if len(c.members) < 2 {
 		return nil
 	}
 	return await(ctx, client.CoreV1().Nodes(), func(nodes []*corev1.Node) string {
@@ -36,8 +49,32 @@ func (c *Cluster) learnRanges(ctx context.Context, client kubernetes.Interface, 
 // noProxy is how a config leaves kube-proxy out.
 const noProxy = v1alpha4.ProxyMode("none")
 
-// awaitServices waits until each node has rules for Services. kube-proxy may run and not have written them yet; a connection
-// that is tried in between hangs for half a minute.
+// learnServices notes which addresses of Services kube-proxy serves by rules on each node.
+func (c *Cluster) learnServices(ctx context.Context, client kubernetes.Interface) error {
+	proxy, err := client.CoreV1().ConfigMaps(metav1.NamespaceSystem).Get(ctx, "kube-proxy", metav1.GetOptions{})
+	switch {
+	case apierrors.IsNotFound(err):
+		return nil
+	case err != nil:
+		return fmt.Errorf("ask for the configuration of kube-proxy: %w", err)
+	case strings.Contains(proxy.Data["config.conf"], "mode: "+string(v1alpha4.IPVSProxyMode)):
+		return nil // it has addresses on each node instead
+	}
+	all, err := client.NetworkingV1().ServiceCIDRs().List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return fmt.Errorf("ask for the addresses of Services: %w", err)
+	}
+	for _, cidr := range all.Items {
+		for _, addresses := range cidr.Spec.CIDRs {
+			if !strings.Contains(addresses, ":") {
+				c.services = append(c.services, addresses)
+			}
+		}
+	}
+	return nil
+}
+
+// awaitServices waits until each node has rules for Services. kube-proxy may run and not have written them yet.
 func (c *Cluster) awaitServices(ctx context.Context, client kubernetes.Interface) error {
 	if !c.ownImage || !c.proxied {
 		return nil
@@ -59,10 +96,10 @@ func (c *Cluster) awaitServices(ctx context.Context, client kubernetes.Interface
 	return group.Wait()
 }
 
-// connect gives pods a way to those of other nodes, if learnRanges found that they need one. A node that is paused or
-// dead gets its routes when it starts again; it may have another address then.
+// connect gives pods a way to those of other nodes, and lets nothing that is meant for a Service leave a node, as learn
+// found that they need it. A node that is paused or dead gets this when it starts again; it may have another address then.
 func (c *Cluster) connect(ctx context.Context) error {
-	if len(c.ranges) == 0 {
+	if len(c.ranges) == 0 && len(c.services) == 0 {
 		return nil
 	}
 	addresses, err := c.addresses(ctx)
@@ -72,7 +109,8 @@ func (c *Cluster) connect(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	for node := range addresses {
 		group.Go(func() error {
-			if _, err := c.engine.run(ctx, "exec", node, "sh", "-c", routes(node, addresses, c.ranges)); err != nil {
+			script := strings.Join([]string{"set -e", routes(node, addresses, c.ranges), fence(c.services)}, "\n")
+			if _, err := c.engine.run(ctx, "exec", node, "sh", "-c", script); err != nil {
 				return fmt.Errorf("route between the nodes' pods: node %s: %w", node, err)
 			}
 			return nil
@@ -100,12 +138,26 @@ func (c *Cluster) addresses(ctx context.Context) (map[string]string, error) {
 
 // routes is a script for one node: the ways to the pods of all others that run.
 func routes(node string, addresses map[string]string, ranges map[string][]string) string {
-	lines := []string{"set -e"}
+	var lines []string
 	for _, other := range slices.Sorted(maps.Keys(addresses)) {
 		for _, pods := range ranges[other] {
 			if other != node && !strings.Contains(pods, ":") { // nodes have addresses of IPv4 here
 				lines = append(lines, fmt.Sprintf("ip route replace %s via %s", pods, addresses[other]))
 			}
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+// fence is a script for one node: it refuses what is meant for the address of a Service and has not been sent on to a pod
+// by kube-proxy, whose rules come first. While kube-proxy writes the rules of a new Service there are moments without any,
+// in which packets would leave the node, for whoever has that address out there, and a connection would hang.
+func fence(services []string) string {
+	var lines []string
+	for _, addresses := range services {
+		for _, chain := range []string{"OUTPUT", "FORWARD"} {
+			rule := fmt.Sprintf("%s --destination %s -m comment --comment rehearse -j REJECT", chain, addresses)
+			lines = append(lines, fmt.Sprintf("iptables -w -C %s 2>/dev/null || iptables -w -A %s", rule, rule))
 		}
 	}
 	return strings.Join(lines, "\n")

@@ -76,7 +76,7 @@ func (p *Provider) join(ctx context.Context, info kept.Info) (*Cluster, error) {
 	if c.members, err = e.nodes(ctx, info.Name); err != nil {
 		return nil, err
 	}
-	return c, c.learnRanges(ctx, client, 0)
+	return c, c.learn(ctx, client, 0)
 }
 
 // attached is a cluster that another process keeps.
