@@ -39,6 +39,7 @@ Exit codes: 0 nothing is left, 2 usage, 3 there is no journal, 5 something could
 			if err != nil {
 				return harnessError(fmt.Errorf("gc: %w", err))
 			}
+			opts.Progress = func(r journal.Record) { fmt.Fprintf(cmd.ErrOrStderr(), "removing %s %s\n", r.Kind, r.ID) }
 			report, collectErr := j.Collect(cmd.Context(), undoAll(), opts)
 			if asJSON {
 				err = printJSON(cmd.OutOrStdout(), toGCReport(report, opts.DryRun))

@@ -42,7 +42,7 @@ func noteNamespace(j *journal.Journal, c cluster.Cluster, scope observe.Scope) (
 
 // Undo is how rehearse gc removes what a killed run left on a cluster that outlived it.
 func Undo() journal.Undo {
-	return journal.Undo{Kind: kindNamespace, Remove: func(ctx context.Context, r journal.Record) error {
+	return journal.Undo{Kind: kindNamespace, Apart: true, Remove: func(ctx context.Context, r journal.Record) error {
 		path := r.Data[dataKubeconfig]
 		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 			return nil // the cluster is gone, and all in it

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
 	"rehearse.dev/rehearse/harness/cluster/internal/filelock"
@@ -19,7 +20,12 @@ import (
 type Undo struct {
 	Kind   string
 	Remove func(ctx context.Context, r Record) error
+	// Apart says that things of this kind have nothing to do with each other: several are removed at once.
+	Apart bool
 }
+
+// atOnce is how many things are removed at once that stand apart.
+const atOnce = 16
 
 // Result is what Collect did about one record.
 type Result struct {
@@ -46,10 +52,12 @@ type CollectOptions struct {
 	DryRun bool
 	// Only, if set, says which records are looked at.
 	Only func(Record) bool
+	// Progress, if set, is told what is about to be removed. Several may be at once.
+	Progress func(Record)
 }
 
-// Collect undoes what processes left that are gone: in the order of undo, and within a kind the newest first. It goes
-// on after a failure. The error is about the journal itself; failures to remove things are in the report.
+// Collect undoes what processes left that are gone: in the order of undo, and within a kind the newest first, unless its
+// things stand apart. It goes on after a failure. The error is about the journal itself; failures to remove things are in the report.
 func (j *Journal) Collect(ctx context.Context, undo []Undo, opts CollectOptions) (Report, error) {
 	var report Report
 	// One collector at a time: a name that another has just freed may belong to a new thing by now.
@@ -76,16 +84,15 @@ func (j *Journal) Collect(ctx context.Context, undo []Undo, opts CollectOptions)
 			left = append(left, r)
 		}
 	}
-	rank := func(r Record) int { return slices.IndexFunc(undo, func(u Undo) bool { return u.Kind == r.Kind }) }
 	slices.SortStableFunc(left, func(a, b Record) int {
-		return cmp.Or(cmp.Compare(rank(a), rank(b)), b.Began.Compare(a.Began))
+		return cmp.Or(cmp.Compare(find(undo, a), find(undo, b)), b.Began.Compare(a.Began))
 	})
-	for _, r := range left {
-		if err := j.collect(ctx, r, undo, opts.DryRun); err != nil {
-			report.Failed = append(report.Failed, Result{r, err})
+	for i, err := range j.collectAll(ctx, left, undo, opts) {
+		if err != nil {
+			report.Failed = append(report.Failed, Result{left[i], err})
 			continue
 		}
-		report.Removed = append(report.Removed, r)
+		report.Removed = append(report.Removed, left[i])
 	}
 	if !opts.DryRun {
 		listErr = errors.Join(listErr, j.sweep())
@@ -93,13 +100,40 @@ func (j *Journal) Collect(ctx context.Context, undo []Undo, opts CollectOptions)
 	return report, listErr
 }
 
-func (j *Journal) collect(ctx context.Context, r Record, undo []Undo, dryRun bool) error {
-	i := slices.IndexFunc(undo, func(u Undo) bool { return u.Kind == r.Kind })
+// find is the index of what removes a record's thing; -1 if nothing does.
+func find(undo []Undo, r Record) int {
+	return slices.IndexFunc(undo, func(u Undo) bool { return u.Kind == r.Kind })
+}
+
+// collectAll removes things in their order, those that stand apart at once. It returns an error, or nil, for each.
+func (j *Journal) collectAll(ctx context.Context, left []Record, undo []Undo, opts CollectOptions) []error {
+	errs := make([]error, len(left))
+	for next := 0; next < len(left); {
+		var group errgroup.Group
+		group.SetLimit(atOnce)
+		kind := find(undo, left[next])
+		for first := next; next < len(left) && (next == first || kind >= 0 && undo[kind].Apart && find(undo, left[next]) == kind); next++ {
+			i := next
+			group.Go(func() error {
+				errs[i] = j.collect(ctx, left[i], undo, opts)
+				return nil
+			})
+		}
+		_ = group.Wait() // errs has them
+	}
+	return errs
+}
+
+func (j *Journal) collect(ctx context.Context, r Record, undo []Undo, opts CollectOptions) error {
+	i := find(undo, r)
 	if i < 0 {
 		return fmt.Errorf("nothing here knows how to remove a %s (a newer version of this program may)", r.Kind)
 	}
-	if dryRun {
+	if opts.DryRun {
 		return nil
+	}
+	if opts.Progress != nil {
+		opts.Progress(r)
 	}
 	if err := undo[i].Remove(ctx, r); err != nil {
 		return fmt.Errorf("remove %s %q: %w", r.Kind, r.ID, err)

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -218,7 +219,7 @@ func TestCollect(t *testing.T) {
 		}
 		return nil
 	}
-	undo := []Undo{{"high", remove}, {"low", remove}}
+	undo := []Undo{{Kind: "high", Remove: remove}, {Kind: "low", Remove: remove}}
 	want := map[string][]string{
 		"removed": {"high/first", "low/new", "low/old"}, "failed": {"low/stuck", "odd/unknown"}, "kept": {"low/used"}, "foreign": {"low/far"},
 	}
@@ -257,6 +258,51 @@ func TestCollect(t *testing.T) {
 		map[string][]string{"removed": {}, "failed": {"low/stuck"}, "kept": {}, "foreign": {}})
 	if diff := cmp.Diff([]string{"low@far.json", "low@stuck.json", "low@used.json", "odd@unknown.json"}, files(t, j)); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestCollectAtOnce removes things that stand apart at once, and what comes after their kind only when they are gone.
+func TestCollectAtOnce(t *testing.T) {
+	t.Parallel()
+	j, owner := open(t), gone(t)
+	var both sync.WaitGroup
+	both.Add(2)
+	for _, id := range []string{"one", "two"} {
+		begin(t, j, owner, "apart", id, nil)
+		begin(t, j, owner, "later", id, nil)
+	}
+	var mu sync.Mutex
+	var order, told []string
+	undo := []Undo{
+		{Kind: "apart", Apart: true, Remove: func(_ context.Context, r Record) error {
+			both.Done()
+			both.Wait() // for ever, if one comes after the other
+			mu.Lock()
+			defer mu.Unlock()
+			order = append(order, r.Kind)
+			if r.ID == "one" {
+				return errors.New("it is stuck")
+			}
+			return nil
+		}},
+		{Kind: "later", Remove: func(_ context.Context, r Record) error {
+			order = append(order, r.ID)
+			return nil
+		}},
+	}
+	report, err := j.Collect(t.Context(), undo, CollectOptions{Progress: func(r Record) {
+		mu.Lock()
+		defer mu.Unlock()
+		told = append(told, r.Kind)
+	}})
+	if err != nil || len(report.Failed) != 1 || report.Failed[0].Record.ID != "one" {
+		t.Errorf("failed: %+v, %v", report.Failed, err)
+	}
+	if diff := cmp.Diff([]string{"apart", "apart", "two", "one"}, order); diff != "" {
+		t.Errorf("order: %s", diff)
+	}
+	if diff := cmp.Diff([]string{"apart", "apart", "later", "later"}, told); diff != "" {
+		t.Errorf("told: %s", diff)
 	}
 }
 
