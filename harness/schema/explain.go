@@ -100,8 +100,12 @@ func (p *printer) topic(t topic) string {
 }
 
 func (p *printer) entries(t topic) {
+	width := 0
 	for _, info := range p.registries[t.kind] {
-		p.line(1, "%-15s %s", info.Name, info.Summary)
+		width = max(width, len(info.Name))
+	}
+	for _, info := range p.registries[t.kind] {
+		p.line(1, "%-*s %s", width, info.Name, info.Summary)
 	}
 }
 

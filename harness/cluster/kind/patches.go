@@ -26,6 +26,14 @@ nodeStatusReportFrequency: 5m
 `
 )
 
+// The controller manager decides when workers can join: it signs the token that kubeadm looks for every five seconds.
+// Upstream it comes to that late: its first try to lead is refused, as there are no roles yet, the next one comes 2 to 4.4 s
+// after that, and making its controllers takes about 90 requests, at 20 a second.
+const (
+	electionRetry = "500ms"
+	controllerQPS = "200"
+)
+
 // Patches for what is different about a machine or an image.
 const (
 	// cgroup1Patch lets a kubelet start on control groups of version 1.
@@ -67,6 +75,9 @@ func faultArgs(user string) []v1alpha4.PatchJSON6902 {
 		{"apiServer", "default-unreachable-toleration-seconds", toleration},
 		{"controllerManager", "node-monitor-period", nodePeriod},
 		{"controllerManager", "node-monitor-grace-period", nodeGrace},
+		{"controllerManager", "leader-elect-retry-period", electionRetry},
+		{"controllerManager", "kube-api-qps", controllerQPS},
+		{"controllerManager", "kube-api-burst", controllerQPS},
 	} {
 		if strings.Contains(user, arg.name) {
 			continue
