@@ -39,6 +39,9 @@ func (c *Cluster) StartNode(ctx context.Context, node string) error {
 	if err := c.change(ctx, node, change{verb: "start", from: "exited", to: "running"}); err != nil {
 		return err
 	}
+	if err := c.catchUp(ctx); err != nil {
+		return err
+	}
 	return c.connect(ctx)
 }
 

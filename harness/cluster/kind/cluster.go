@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 
+	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	kinderrors "sigs.k8s.io/kind/pkg/errors"
 	"sigs.k8s.io/kind/pkg/log"
@@ -33,6 +34,9 @@ type Cluster struct {
 	ranges map[string][]string
 	// services are the addresses of Services, where connect is to keep them within the nodes.
 	services []string
+	// unlearnt is set on a cluster that was joined, of which both are yet to be learnt: it is joined to mend its API server too.
+	unlearnt kubernetes.Interface
+	learning sync.Mutex
 	// creating is kind's call that makes the nodes, which may go on after it was given up.
 	creating *pending
 

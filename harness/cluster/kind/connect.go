@@ -27,6 +27,23 @@ func (c *Cluster) learn(ctx context.Context, client kubernetes.Interface, want i
 	return c.learnRanges(ctx, client, want)
 }
 
+// catchUp learns of a cluster that was joined, as soon as its API server answers.
+func (c *Cluster) catchUp(ctx context.Context) error {
+	c.learning.Lock()
+	defer c.learning.Unlock()
+	if c.unlearnt == nil || !c.ownImage {
+		return nil
+	}
+	if _, err := awaitAPI(ctx, c.unlearnt); err != nil {
+		return err
+	}
+	if err := c.learn(ctx, c.unlearnt, 0); err != nil {
+		return err
+	}
+	c.unlearnt = nil
+	return nil
+}
+
 // learnRanges notes which addresses the pods of each node get, where pods of different nodes cannot reach each other by
 // themselves: our node image has no network add-on that tells nodes of each other.
 func (c *Cluster) learnRanges(ctx context.Context, client kubernetes.Interface, want int) error {
@@ -64,6 +81,7 @@ func (c *Cluster) learnServices(ctx context.Context, client kubernetes.Interface
 	if err != nil {
 		return fmt.Errorf("ask for the addresses of Services: %w", err)
 	}
+	c.services = nil
 	for _, cidr := range all.Items {
 		for _, addresses := range cidr.Spec.CIDRs {
 			if !strings.Contains(addresses, ":") {

@@ -76,7 +76,8 @@ func (p *Provider) join(ctx context.Context, info kept.Info) (*Cluster, error) {
 	if c.members, err = e.nodes(ctx, info.Name); err != nil {
 		return nil, err
 	}
-	return c, c.learn(ctx, client, 0)
+	c.unlearnt = client
+	return c, nil
 }
 
 // attached is a cluster that another process keeps.

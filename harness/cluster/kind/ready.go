@@ -25,7 +25,7 @@ const defaultClass = "storageclass.kubernetes.io/is-default-class"
 const systemPods = 4
 
 // awaitAPI waits until the API server is ready, and returns its version.
-func awaitAPI(ctx context.Context, client *kubernetes.Clientset) (version string, err error) {
+func awaitAPI(ctx context.Context, client kubernetes.Interface) (version string, err error) {
 	ticker := time.NewTicker(apiPoll)
 	defer ticker.Stop()
 	for {
