@@ -93,7 +93,7 @@ var reserved = []struct {
 	{"sigs.k8s.io/kwok", []string{"harness/cluster"}, "a cluster's nodes are its provider's"},
 	{"sigs.k8s.io/kind", []string{"harness/cluster"}, "a cluster is its provider's"},
 	{"github.com/spf13/cobra", []string{"cmd/rehearse"}, "the command line is wiring"},
-	{"testing", []string{"harness/rehearsetest"}, "no test library outside tests"},
+	{"testing", []string{"harness/rehearsetest", "cmd/rehearse/internal/hometest"}, "no test library outside tests"},
 }
 
 // clients are packages that talk to a cluster.

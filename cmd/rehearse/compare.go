@@ -39,12 +39,14 @@ Exit codes: 0 no verdict differs, 1 one does, 2 usage.`,
 					return usageError(fmt.Errorf("judging %s: %w", dir, err))
 				}
 			}
+			hold := compare.Runs
 			if common {
-				if runs[0], runs[1] = compare.Common(runs[0], runs[1]); len(runs[0].Variants) == 0 {
-					return usageError(fmt.Errorf("nothing that %s has is in %s", args[0], args[1]))
-				}
+				hold = compare.Common
 			}
-			compared := compare.Runs(runs[0], runs[1])
+			compared := hold(runs[0], runs[1])
+			if common && len(compared.Variants) == 0 {
+				return usageError(fmt.Errorf("nothing that %s has is in %s", args[0], args[1]))
+			}
 			if asJSON {
 				err = printJSON(cmd.OutOrStdout(), compared)
 			} else {
@@ -60,7 +62,7 @@ Exit codes: 0 no verdict differs, 1 one does, 2 usage.`,
 		},
 	}
 	cmd.Flags().BoolVar(&all, "all", false, "show every verdict, not only those that differ")
-	cmd.Flags().BoolVar(&common, "common", false, "compare only what both runs have")
+	cmd.Flags().BoolVar(&common, "common", false, "compare only what both runs have, and count the rest")
 	outputFlag(cmd, &output)
 	return cmd
 }

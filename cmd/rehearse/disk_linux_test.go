@@ -15,7 +15,7 @@ import (
 func TestFullDisk(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
-	small := filepath.Join(h.dir, "small")
+	small := filepath.Join(h.Dir, "small")
 	if err := os.Mkdir(small, 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -27,15 +27,15 @@ func TestFullDisk(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	path := h.scenario("shop", "  release: {name: shop, chart: charts/shop}\n  steps:\n  - {name: v1, install: {}}\n  - {name: v2, upgrade: {values: {tag: v2}}}\n")
-	got := h.want(verdict.ExitErrored, "run", path, "--reports", small)
+	path := h.Scenario("shop", "  release: {name: shop, chart: charts/shop}\n  steps:\n  - {name: v1, install: {}}\n  - {name: v2, upgrade: {values: {tag: v2}}}\n")
+	got := h.Want(verdict.ExitErrored, "run", path, "--reports", small)
 	for _, text := range []string{"errored", "evidence in " + small, "no space left on device", "write report junit"} {
-		if !strings.Contains(got.stderr, text) {
-			t.Errorf("%q is not told:\n%s", text, got.stderr)
+		if !strings.Contains(got.Stderr, text) {
+			t.Errorf("%q is not told:\n%s", text, got.Stderr)
 		}
 	}
-	got = h.want(verdict.ExitErrored, "run", path, "--reports", small)
-	if !strings.Contains(got.stderr, "no space left on device") {
-		t.Errorf("told:\n%s", got.stderr)
+	got = h.Want(verdict.ExitErrored, "run", path, "--reports", small)
+	if !strings.Contains(got.Stderr, "no space left on device") {
+		t.Errorf("told:\n%s", got.Stderr)
 	}
 }

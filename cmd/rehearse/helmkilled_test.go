@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"rehearse.dev/rehearse/cmd/rehearse/internal/hometest"
 	"rehearse.dev/rehearse/harness/cluster/journal"
 )
 
@@ -23,13 +24,13 @@ const foreignHelm = "#!/bin/sh\ncase $1 in version) echo v4.1.0;; *) sleep 600 &
 func TestKilledWhileHelmRuns(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
-	h.want(0, "cluster", "up", "--nodes", "1")
-	t.Cleanup(func() { h.want(0, "cluster", "down") })
-	if err := os.Chmod(h.write("helm", foreignHelm), 0o755); err != nil {
+	h.Want(0, "cluster", "up", "--nodes", "1")
+	t.Cleanup(func() { h.Want(0, "cluster", "down") })
+	if err := os.Chmod(h.Write("helm", foreignHelm), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	for name, helm := range map[string]string{"own": "", "foreign": ", helm: {path: helm}"} {
-		path := h.scenario(name, `
+		path := h.Scenario(name, `
   release: {name: shop, chart: charts/shop, driver: cli`+helm+`, values: {migration: {enabled: false}}}
   readiness: [{workload: StatefulSet/db, never: true}]
   timeouts: {step: 10m}
@@ -46,11 +47,11 @@ func TestKilledWhileHelmRuns(t *testing.T) {
 
 // killBesideHelm runs a scenario and kills the program while helm runs, and first, unless it is to be guarded, helm's guard.
 func (h *home) killBesideHelm(path string, guarded bool) {
-	h.t.Helper()
+	h.T.Helper()
 	if _, err := os.Stat("/proc/self"); err != nil && !guarded {
-		h.t.Skip("the guard cannot be found: there is no /proc")
+		h.T.Skip("the guard cannot be found: there is no /proc")
 	}
-	p := h.start("run", path, "--cluster", "rehearse", "--reports", h.t.TempDir())
+	p := h.Start("run", path, "--cluster", "rehearse", "--reports", h.T.TempDir())
 	var helm journal.Process
 	h.eventually("helm is noted", func() bool {
 		var found bool
@@ -60,40 +61,40 @@ func (h *home) killBesideHelm(path string, guarded bool) {
 	if !guarded {
 		h.killGuard(helm.PID)
 	}
-	p.signal(syscall.SIGKILL)
-	if got := p.wait(); got.code != -1 {
-		h.t.Errorf("it had ended before it was killed: exit code %d\n%s", got.code, got.stderr)
+	p.Signal(syscall.SIGKILL)
+	if got := p.Wait(); got.Code != -1 {
+		h.T.Errorf("it had ended before it was killed: exit code %d\n%s", got.Code, got.Stderr)
 	}
 	if guarded {
 		h.eventually("helm and all that it started are gone", func() bool { return groupGone(helm.PID) })
 	} else if state, err := helm.State(); err != nil || state != journal.Alive {
-		h.t.Errorf("helm is %s without its guard, %v", state, err)
+		h.T.Errorf("helm is %s without its guard, %v", state, err)
 	}
 	homeOfHelm := ""
-	for _, r := range h.records() {
+	for _, r := range h.Records() {
 		if r.Kind == journal.KindDir {
 			homeOfHelm = r.Data[journal.DataPath]
 		}
 	}
 	if _, err := os.Stat(filepath.Join(homeOfHelm, "kubeconfig")); homeOfHelm == "" || err != nil {
-		h.t.Errorf("the home of helm is %q, %v", homeOfHelm, err)
+		h.T.Errorf("the home of helm is %q, %v", homeOfHelm, err)
 	}
-	h.want(0, "gc")
+	h.Want(0, "gc")
 	h.eventually("helm and all that it started are gone", func() bool { return groupGone(helm.PID) })
 	if _, err := os.Stat(homeOfHelm); !errors.Is(err, os.ErrNotExist) {
-		h.t.Errorf("%s is still there: %v", homeOfHelm, err)
+		h.T.Errorf("%s is still there: %v", homeOfHelm, err)
 	}
-	for _, r := range h.records() {
+	for _, r := range h.Records() {
 		if r.Kind != journal.KindCluster {
-			h.t.Errorf("left in the journal: %s %s %v", r.Kind, r.ID, r.Data)
+			h.T.Errorf("left in the journal: %s %s %v", r.Kind, r.ID, r.Data)
 		}
 	}
 }
 
 // helmOf is the helm process that the journal knows of a program's.
-func (h *home) helmOf(p *program) (journal.Process, bool) {
-	for _, r := range h.records() {
-		if r.Kind != journal.KindProcess || r.Owner.PID != p.cmd.Process.Pid {
+func (h *home) helmOf(p *hometest.Program) (journal.Process, bool) {
+	for _, r := range h.Records() {
+		if r.Kind != journal.KindProcess || r.Owner.PID != p.Cmd.Process.Pid {
 			continue
 		}
 		if helm, err := journal.ParseProcess(r.Data[journal.DataProcess], r.Owner); err == nil {
@@ -105,8 +106,8 @@ func (h *home) helmOf(p *program) (journal.Process, bool) {
 
 // eventually waits until something holds that cannot be watched.
 func (h *home) eventually(what string, ok func() bool) {
-	h.t.Helper()
-	timeout := time.NewTimer(patience)
+	h.T.Helper()
+	timeout := time.NewTimer(hometest.Patience)
 	defer timeout.Stop()
 	ticker := time.NewTicker(20 * time.Millisecond)
 	defer ticker.Stop()
@@ -114,7 +115,7 @@ func (h *home) eventually(what string, ok func() bool) {
 		select {
 		case <-ticker.C:
 		case <-timeout.C:
-			h.t.Fatalf("not within %s: %s", patience, what)
+			h.T.Fatalf("not within %s: %s", hometest.Patience, what)
 		}
 	}
 }
@@ -122,11 +123,11 @@ func (h *home) eventually(what string, ok func() bool) {
 // killGuard kills the guard of a process group, which is a child of its leader. The leader has the guard's command line
 // itself until it becomes helm, and so has the guard's own child until it waits.
 func (h *home) killGuard(group int) {
-	h.t.Helper()
+	h.T.Helper()
 	h.eventually("helm's guard is killed", func() bool {
 		members, err := membersOf(group)
 		if err != nil {
-			h.t.Fatal(err)
+			h.T.Fatal(err)
 		}
 		if strings.Contains(members[group], guardMark) {
 			return false

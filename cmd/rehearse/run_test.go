@@ -19,6 +19,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
 
+	"rehearse.dev/rehearse/cmd/rehearse/internal/hometest"
 	"rehearse.dev/rehearse/harness/evidence"
 	"rehearse.dev/rehearse/harness/verdict"
 )
@@ -27,12 +28,12 @@ import (
 func TestRun(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
-	up := h.want(0, "cluster", "up", "--name", "day", "--nodes", "1")
-	kubeconfig, ok := strings.CutPrefix(strings.TrimSpace(up.stdout), "export KUBECONFIG=")
+	up := h.Want(0, "cluster", "up", "--name", "day", "--nodes", "1")
+	kubeconfig, ok := strings.CutPrefix(strings.TrimSpace(up.Stdout), "export KUBECONFIG=")
 	if !ok {
-		t.Fatalf("cluster up printed %q", up.stdout)
+		t.Fatalf("cluster up printed %q", up.Stdout)
 	}
-	t.Cleanup(func() { h.want(0, "cluster", "down", "day") })
+	t.Cleanup(func() { h.Want(0, "cluster", "down", "day") })
 	before := everything(t, kubeconfig)
 
 	t.Run("all", func(t *testing.T) { // returns once all have
@@ -92,12 +93,12 @@ func everything(t *testing.T, kubeconfig string) []string {
 type runs struct{ *home }
 
 // run runs scenarios, demands an exit code, and returns the run's folder too.
-func (r runs) run(t *testing.T, code int, args ...string) (result, string) {
+func (r runs) run(t *testing.T, code int, args ...string) (hometest.Result, string) {
 	t.Helper()
 	reports := t.TempDir()
-	got := r.exec(append([]string{"run", "--cluster", "day", "--reports", reports}, args...)...)
-	if got.code != code {
-		t.Fatalf("rehearse run %s: exit code %d, want %d\n%s%s", strings.Join(args, " "), got.code, code, got.stdout, got.stderr)
+	got := r.Exec(append([]string{"run", "--cluster", "day", "--reports", reports}, args...)...)
+	if got.Code != code {
+		t.Fatalf("rehearse run %s: exit code %d, want %d\n%s%s", strings.Join(args, " "), got.Code, code, got.Stdout, got.Stderr)
 	}
 	return got, runFolder(t, reports)
 }
@@ -114,7 +115,7 @@ func runFolder(t *testing.T, reports string) string {
 
 // passes: a rollback of the fixture chart, cluster-scoped objects included, with all reports.
 func (r runs) passes(t *testing.T) {
-	path := r.scenario("passes", `  cluster: {isolation: namespace}
+	path := r.Scenario("passes", `  cluster: {isolation: namespace}
   release: {name: scoped, chart: charts/scoped}
   steps:
   - {name: v1, install: {}}
@@ -124,12 +125,12 @@ func (r runs) passes(t *testing.T) {
 `)
 	got, dir := r.run(t, 0, path)
 	for _, text := range []string{"step back passed", "✓ passed", "1 passed in", "phases: ", filepath.Join(dir, "report.html")} {
-		if !strings.Contains(got.stderr, text) {
-			t.Errorf("%q is not told:\n%s", text, got.stderr)
+		if !strings.Contains(got.Stderr, text) {
+			t.Errorf("%q is not told:\n%s", text, got.Stderr)
 		}
 	}
-	if got.stdout != "" {
-		t.Errorf("standard output holds %q", got.stdout)
+	if got.Stdout != "" {
+		t.Errorf("standard output holds %q", got.Stdout)
 	}
 	for _, file := range []string{"run.json", "junit.xml", "report.html", "report.json", "summary.md", "passes/plan.json", "passes/variant.json", "passes/timeline.jsonl", "passes/objects.jsonl", "passes/snapshots.jsonl", "passes/verdict.json"} {
 		if info, err := os.Stat(filepath.Join(dir, file)); err != nil || info.Size() == 0 {
@@ -140,8 +141,8 @@ func (r runs) passes(t *testing.T) {
 	if err != nil || len(suites) != 1 || suites[0].Totals.Tests != 4 || suites[0].Totals.Passed != 4 {
 		t.Errorf("junit.xml: %+v, %v", suites, err)
 	}
-	again := r.want(0, "judge", dir, "--output", "json")
-	if run := oneDocument(t, again.stdout); run.Status != verdict.Passed {
+	again := r.Want(0, "judge", dir, "--output", "json")
+	if run := oneDocument(t, again.Stdout); run.Status != verdict.Passed {
 		t.Errorf("judged again: %s", run.Status)
 	}
 }
@@ -160,11 +161,16 @@ func oneDocument(t *testing.T, text string) verdict.Run {
 	return run
 }
 
-// note is a scenario of a chart that makes one ConfigMap, which takes next to no time.
-func (h *home) note(name, more string) string {
-	h.t.Helper()
-	return h.scenario(name, "  release: {name: note, chart: charts/note}\n  steps: [{name: v1, install: {}}]\n"+more)
+// home is a place of its own for the program.
+type home struct{ *hometest.Home }
+
+func newHome(t *testing.T) *home {
+	t.Helper()
+	return &home{hometest.New(t)}
 }
+
+// in is the same place for a subtest.
+func (h *home) in(t *testing.T) *home { return &home{h.In(t)} }
 
 func outcomes(run verdict.Run) []string {
 	var all []string
@@ -176,16 +182,16 @@ func outcomes(run verdict.Run) []string {
 
 // outcomes: failed, inconclusive, and both at once.
 func (r runs) outcomes(t *testing.T) {
-	fails := r.note("fails", "  assert: [{ledger: {deployed: 9}}]\n")
-	unknown := r.note("unknown", "  assert: [{object: {object: ConfigMap/other, match: {data: {a: b}}}}]\n")
+	fails := r.Note("fails", "  assert: [{ledger: {deployed: 9}}]\n")
+	unknown := r.Note("unknown", "  assert: [{object: {object: ConfigMap/other, match: {data: {a: b}}}}]\n")
 	r.run(t, 4, unknown)
 	got, _ := r.run(t, 1, fails, unknown, "--output", "json", "--parallel", "2")
-	run := oneDocument(t, got.stdout)
+	run := oneDocument(t, got.Stdout)
 	if diff := cmp.Diff([]string{"fails failed", "unknown inconclusive"}, outcomes(run)); diff != "" || run.ExitCode != 1 {
 		t.Errorf("exit code %d, variants (-want +got):\n%s", run.ExitCode, diff)
 	}
-	if !strings.Contains(got.stderr, "failed: ledger at v1  "+fails+":8\n") {
-		t.Errorf("what failed is not told with its place:\n%s", got.stderr)
+	if !strings.Contains(got.Stderr, "failed: ledger at v1  "+fails+":8\n") {
+		t.Errorf("what failed is not told with its place:\n%s", got.Stderr)
 	}
 }
 
@@ -201,40 +207,40 @@ func (r runs) labels(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	label(r.note("label-one", ""), "{area: one}")
-	label(r.note("label-two", ""), "{area: two, tier: nightly}")
-	got, _ := r.run(t, 0, filepath.Join(r.dir, "label-*.yaml"), "--label", "area,tier!=nightly", "--output", "json")
-	if diff := cmp.Diff([]string{"label-one passed"}, outcomes(oneDocument(t, got.stdout))); diff != "" {
+	label(r.Note("label-one", ""), "{area: one}")
+	label(r.Note("label-two", ""), "{area: two, tier: nightly}")
+	got, _ := r.run(t, 0, filepath.Join(r.Dir, "label-*.yaml"), "--label", "area,tier!=nightly", "--output", "json")
+	if diff := cmp.Diff([]string{"label-one passed"}, outcomes(oneDocument(t, got.Stdout))); diff != "" {
 		t.Errorf("variants (-want +got):\n%s", diff)
 	}
-	none := r.want(2, "run", filepath.Join(r.dir, "label-*.yaml"), "--label", "area=three")
-	if !strings.Contains(none.stderr, `fits the label selector "area=three"`) {
-		t.Errorf("told: %s", none.stderr)
+	none := r.Want(2, "run", filepath.Join(r.Dir, "label-*.yaml"), "--label", "area=three")
+	if !strings.Contains(none.Stderr, `fits the label selector "area=three"`) {
+		t.Errorf("told: %s", none.Stderr)
 	}
 }
 
 // compare: what only one run has is a difference, unless it is left out, and nothing in common is a mistake.
 func (r runs) compare(t *testing.T) {
-	one, two := r.note("compare-one", ""), r.note("compare-two", "")
+	one, two := r.Note("compare-one", ""), r.Note("compare-two", "")
 	_, both := r.run(t, 0, one, two)
 	_, first := r.run(t, 0, one)
 	_, second := r.run(t, 0, two)
-	if got := r.want(1, "compare", both, first); !strings.Contains(got.stdout, "1 variants the same, 1 different") {
-		t.Errorf("told: %s", got.stdout)
+	if got := r.Want(1, "compare", both, first); !strings.Contains(got.Stdout, "1 variants the same, 1 different") {
+		t.Errorf("told: %s", got.Stdout)
 	}
-	if got := r.want(0, "compare", both, first, "--common"); !strings.Contains(got.stdout, "1 variants the same, 0 different") {
-		t.Errorf("told: %s", got.stdout)
+	if got := r.Want(0, "compare", both, first, "--common"); !strings.Contains(got.Stdout, "1 variants the same, 0 different") {
+		t.Errorf("told: %s", got.Stdout)
 	}
-	if got := r.want(2, "compare", first, second, "--common"); !strings.Contains(got.stderr, "nothing that") {
-		t.Errorf("told: %s", got.stderr)
+	if got := r.Want(2, "compare", first, second, "--common"); !strings.Contains(got.Stderr, "nothing that") {
+		t.Errorf("told: %s", got.Stderr)
 	}
 }
 
 // failFast: what comes after a failure is skipped.
 func (r runs) failFast(t *testing.T) {
-	fails, later := r.note("first", "  assert: [{ledger: {deployed: 9}}]\n"), r.note("second", "")
+	fails, later := r.Note("first", "  assert: [{ledger: {deployed: 9}}]\n"), r.Note("second", "")
 	got, dir := r.run(t, 1, fails, later, "--fail-fast", "--parallel", "1", "--output", "json")
-	if diff := cmp.Diff([]string{"first failed", "second skipped"}, outcomes(oneDocument(t, got.stdout))); diff != "" {
+	if diff := cmp.Diff([]string{"first failed", "second skipped"}, outcomes(oneDocument(t, got.Stdout))); diff != "" {
 		t.Errorf("variants (-want +got):\n%s", diff)
 	}
 	suites, err := gojunit.IngestFile(filepath.Join(dir, "junit.xml"))
@@ -245,7 +251,7 @@ func (r runs) failFast(t *testing.T) {
 
 // seed: the same seed delays the readiness of each pod by the same time, which is another one for each.
 func (r runs) seed(t *testing.T) {
-	path := r.scenario("jitter", `  release: {name: shop, chart: charts/shop, values: {migration: {enabled: false}}}
+	path := r.Scenario("jitter", `  release: {name: shop, chart: charts/shop, values: {migration: {enabled: false}}}
   readiness: [{workload: Deployment/backend, delay: 10ms, jitter: 2s}]
   steps: [{name: v1, install: {}}]
 `)
@@ -272,8 +278,8 @@ func (r runs) seed(t *testing.T) {
 
 // secrets: no value of a Secret is in anything that the program writes, wherever it came from.
 func (r runs) secrets(t *testing.T) {
-	r.write("values.yaml", "credentials: {fromFile: correct-horse-battery}\n")
-	path := r.scenario("secrets", `  release: {name: shop, chart: charts/shop, valueFiles: [values.yaml], values: {credentials: {password: hunter2-tr0ub4dor}, backend: {env: {LEAK: hunter2-tr0ub4dor}}}}
+	r.Write("values.yaml", "credentials: {fromFile: correct-horse-battery}\n")
+	path := r.Scenario("secrets", `  release: {name: shop, chart: charts/shop, valueFiles: [values.yaml], values: {credentials: {password: hunter2-tr0ub4dor}, backend: {env: {LEAK: hunter2-tr0ub4dor}}}}
   actors: [{name: hand, patch: {object: Secret/db-credentials, type: merge, patch: {stringData: {password: by-hand-s3cret}}}}]
   steps:
   - {name: v1, install: {}}
@@ -283,7 +289,7 @@ func (r runs) secrets(t *testing.T) {
   - object: {at: v1, object: Deployment/backend, match: {metadata: {annotations: {leak: hunter2-tr0ub4dor}}}}
 `)
 	got, dir := r.run(t, 1, path, "--output", "json")
-	written := map[string]string{"standard output": got.stdout, "standard error": got.stderr}
+	written := map[string]string{"standard output": got.Stdout, "standard error": got.Stderr}
 	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
@@ -307,8 +313,8 @@ func (r runs) secrets(t *testing.T) {
 
 // noSuchCluster: a name that is not known is the user's mistake.
 func (r runs) noSuchCluster(t *testing.T) {
-	got := r.want(2, "run", r.note("lost", ""), "--cluster", "night")
-	if !strings.Contains(got.stderr, "no such cluster: night (there are: day)") {
-		t.Errorf("told: %s", got.stderr)
+	got := r.Want(2, "run", r.Note("lost", ""), "--cluster", "night")
+	if !strings.Contains(got.Stderr, "no such cluster: night (there are: day)") {
+		t.Errorf("told: %s", got.Stderr)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"rehearse.dev/rehearse/cmd/rehearse/internal/hometest"
 	"rehearse.dev/rehearse/harness/verdict"
 )
 
@@ -56,7 +57,7 @@ func soak(t *testing.T, signal syscall.Signal, random *rand.Rand) {
 	h := newHome(t)
 	const lines = 16 // that a whole run prints before the summary
 	line, more := random.IntN(lines), time.Duration(random.Int64N(int64(time.Second)))
-	p := h.start("run", h.scenario("shop", `  cluster: {isolation: cluster}
+	p := h.Start("run", h.Scenario("shop", `  cluster: {isolation: cluster}
   release: {name: shop, chart: charts/shop}
   readiness: [{workload: StatefulSet/db, delay: 500ms}]
   steps:
@@ -64,37 +65,37 @@ func soak(t *testing.T, signal syscall.Signal, random *rand.Rand) {
   - {name: v2, upgrade: {values: {tag: v2}}}
   - {name: back, rollback: 1}
 `), "--reports", "runs")
-	p.reaches(func(all string) bool { return strings.Count(all, "\n") >= line })
+	p.Reaches(func(all string) bool { return strings.Count(all, "\n") >= line })
 	select {
 	case <-time.After(more):
-	case <-p.ended:
+	case <-p.Ended:
 	}
-	p.signal(signal)
-	got := p.wait()
-	t.Logf("%s %s after line %d: exit code %d", signal, more.Round(time.Millisecond), line, got.code)
+	p.Signal(signal)
+	got := p.Wait()
+	t.Logf("%s %s after line %d: exit code %d", signal, more.Round(time.Millisecond), line, got.Code)
 	// At its very beginning and its very end the program does not heed signals yet or any more.
-	outside := got.stderr == "" || strings.Contains(got.stderr, "report: ")
-	if signal == syscall.SIGINT && got.code != verdict.ExitInterrupted && got.code != verdict.ExitPassed && !outside {
-		t.Errorf("exit code %d\n%s", got.code, got.stderr)
+	outside := got.Stderr == "" || strings.Contains(got.Stderr, "report: ")
+	if signal == syscall.SIGINT && got.Code != verdict.ExitInterrupted && got.Code != verdict.ExitPassed && !outside {
+		t.Errorf("exit code %d\n%s", got.Code, got.Stderr)
 	}
-	if signal == syscall.SIGINT && len(h.records()) > 0 {
-		t.Errorf("an interrupted run left %v", h.records())
+	if signal == syscall.SIGINT && len(h.Records()) > 0 {
+		t.Errorf("an interrupted run left %v", h.Records())
 	}
-	h.want(0, "gc")
+	h.Want(0, "gc")
 	h.checkJudged(got)
 }
 
 // checkJudged: what evidence there is can be judged, however the run ended.
-func (h *home) checkJudged(got result) {
-	h.t.Helper()
-	folders, err := filepath.Glob(filepath.Join(h.dir, "runs", "*"))
+func (h *home) checkJudged(got hometest.Result) {
+	h.T.Helper()
+	folders, err := filepath.Glob(filepath.Join(h.Dir, "runs", "*"))
 	if err != nil || len(folders) == 0 {
 		return // it ended before it began
 	}
-	judged := h.exec("judge", folders[0])
-	none := judged.code == verdict.ExitUsage && strings.Contains(judged.stderr, "no evidence of a run here")
+	judged := h.Exec("judge", folders[0])
+	none := judged.Code == verdict.ExitUsage && strings.Contains(judged.Stderr, "no evidence of a run here")
 	codes := []int{verdict.ExitPassed, verdict.ExitErrored, verdict.ExitInconclusive}
-	if !none && !slices.Contains(codes, judged.code) {
-		h.t.Errorf("judge: exit code %d\n%s\nafter the run:\n%s", judged.code, judged.stderr, got.stderr)
+	if !none && !slices.Contains(codes, judged.Code) {
+		h.T.Errorf("judge: exit code %d\n%s\nafter the run:\n%s", judged.Code, judged.Stderr, got.Stderr)
 	}
 }

@@ -276,7 +276,7 @@ func (f *sweepFlags) conclude(stdout io.Writer, out verdict.Run, m sweep.Matrix)
 	case !m.Conclusive():
 		return &exitError{code: verdict.ExitInconclusive}
 	case f.mustRecover && len(m.Lost()) > 0:
-		return &exitError{code: verdict.ExitFailed, err: fmt.Errorf("%s recover by nothing", count(len(m.Lost()), "cell", "cells"))}
+		return &exitError{code: verdict.ExitFailed, err: fmt.Errorf("%s by nothing", count(len(m.Lost()), "cell recovers", "cells recover"))}
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"rehearse.dev/rehearse/cmd/rehearse/internal/hometest"
 	"rehearse.dev/rehearse/harness/sweep"
 )
 
@@ -18,25 +19,25 @@ import (
 func TestSweep(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
-	h.want(0, "cluster", "up", "--name", "swept", "--nodes", "1")
-	t.Cleanup(func() { h.want(0, "cluster", "down", "swept") })
-	h.write("charts/pair/Chart.yaml", "apiVersion: v2\nname: pair\nversion: 0.1.0\n")
+	h.Want(0, "cluster", "up", "--name", "swept", "--nodes", "1")
+	t.Cleanup(func() { h.Want(0, "cluster", "down", "swept") })
+	h.Write("charts/pair/Chart.yaml", "apiVersion: v2\nname: pair\nversion: 0.1.0\n")
 	for _, name := range []string{"a", "b"} {
-		h.write("charts/pair/templates/"+name+".yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: "+name+"}\ndata: {tag: {{ .Values.tag }}}\n")
+		h.Write("charts/pair/templates/"+name+".yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: "+name+"}\ndata: {tag: {{ .Values.tag }}}\n")
 	}
-	file := h.scenario("pair", `  release: {name: pair, chart: charts/pair}
+	file := h.Scenario("pair", `  release: {name: pair, chart: charts/pair}
   steps:
   - {name: v1, install: {values: {tag: v1}}}
   - {name: v2, upgrade: {values: {tag: v2}}}
 `)
-	run := func(code int, more ...string) (result, string) {
+	run := func(code int, more ...string) (hometest.Result, string) {
 		reports := t.TempDir()
 		args := append([]string{"sweep", file, "--cluster", "swept", "--step", "v2", "--reports", reports, "--output", "json"}, more...)
-		return h.want(code, args...), reports
+		return h.Want(code, args...), reports
 	}
 	first, reports := run(0)
 	second, _ := run(0)
-	one, two := matrixOf(t, first.stdout), matrixOf(t, second.stdout)
+	one, two := matrixOf(t, first.Stdout), matrixOf(t, second.Stdout)
 	if diff := cmp.Diff(one, two, cmpopts.IgnoreUnexported(sweep.Cell{})); diff != "" {
 		t.Errorf("two sweeps with the same seed differ:\n%s", diff)
 	}
@@ -59,8 +60,8 @@ func TestSweep(t *testing.T) {
 		}
 	}
 	lost, _ := run(1, "--must-recover", "--cut", "killedAfter", "--recover", "upgrade", "--write", "2")
-	if !strings.Contains(lost.stderr, "1 cell recover by nothing") {
-		t.Errorf("with --must-recover it says %s", lost.stderr)
+	if !strings.Contains(lost.Stderr, "1 cell recovers by nothing") {
+		t.Errorf("with --must-recover it says %s", lost.Stderr)
 	}
 }
 
@@ -107,7 +108,7 @@ func matrixOf(t *testing.T, text string) sweep.Matrix {
 func TestSweepUsage(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
-	file := h.scenario("usage", `  release: {name: note, chart: charts/note}
+	file := h.Scenario("usage", `  release: {name: note, chart: charts/note}
   matrix: {wait: [watcher, legacy]}
   steps:
   - {name: v1, install: {}}
@@ -121,8 +122,8 @@ func TestSweepUsage(t *testing.T) {
 		"no way to break a step":                     {"--step", "v2", "--cut", "pull"},
 		"no way to recover":                          {"--step", "v2", "--recover", "prayer"},
 	} {
-		if got := h.want(2, append([]string{"sweep", file}, args...)...); !strings.Contains(got.stderr, says) {
-			t.Errorf("sweep %v says %q, want %q", args, got.stderr, says)
+		if got := h.Want(2, append([]string{"sweep", file}, args...)...); !strings.Contains(got.Stderr, says) {
+			t.Errorf("sweep %v says %q, want %q", args, got.Stderr, says)
 		}
 	}
 }

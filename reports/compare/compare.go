@@ -19,6 +19,8 @@ type Comparison struct {
 	Columns [2]string `json:"columns"`
 	// Variants are those of the first run in its order, then those of the second alone.
 	Variants []Variant `json:"variants"`
+	// LeftOut counts the variants that only the first or only the second run has, if those were not compared.
+	LeftOut [2]int `json:"leftOut,omitzero"`
 	// Same is set if no verdict differs.
 	Same bool `json:"same"`
 }
@@ -64,9 +66,12 @@ func Runs(a, b verdict.Run) Comparison {
 	return c
 }
 
-// Common are two runs without the variants that only one of them has.
-func Common(a, b verdict.Run) (verdict.Run, verdict.Run) {
-	return only(a, b), only(b, a)
+// Common compares two runs without the variants that only one of them has, which it counts.
+func Common(a, b verdict.Run) Comparison {
+	bothA, bothB := only(a, b), only(b, a)
+	c := Runs(bothA, bothB)
+	c.LeftOut = [2]int{len(a.Variants) - len(bothA.Variants), len(b.Variants) - len(bothB.Variants)}
+	return c
 }
 
 func only(run, other verdict.Run) verdict.Run {
@@ -163,5 +168,9 @@ func (c Comparison) Summary() string {
 		}
 		verdicts += len(v.Verdicts)
 	}
-	return fmt.Sprintf("%d variants the same, %d different, %d skipped on one side; %d verdicts compared", same, differ, skipped, verdicts)
+	text := fmt.Sprintf("%d variants the same, %d different, %d skipped on one side; %d verdicts compared", same, differ, skipped, verdicts)
+	if c.LeftOut != [2]int{} {
+		text += fmt.Sprintf("; left out: %d only in %s, %d only in %s", c.LeftOut[0], c.Columns[0], c.LeftOut[1], c.Columns[1])
+	}
+	return text
 }

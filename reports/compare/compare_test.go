@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"flag"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -78,9 +79,13 @@ func TestText(t *testing.T) {
 func TestCommon(t *testing.T) {
 	t.Parallel()
 	a, b := sample()
-	c := compare.Runs(compare.Common(a, b))
+	c := compare.Common(a, b)
 	if len(c.Variants) != 4 || len(a.Variants) != 5 {
 		t.Errorf("%d of %d variants are in both runs, want 4 of 5: %+v", len(c.Variants), len(a.Variants), c)
+	}
+	const left = "; left out: 1 only in embedded, 1 only in kind"
+	if got := c.Summary(); !strings.HasSuffix(got, left) || strings.Contains(compare.Runs(a, b).Summary(), "left out") {
+		t.Errorf("%q should end with %q, and only where something is left out", got, left)
 	}
 	for _, v := range c.Variants {
 		if v.ID == "here" || v.ID == "there" {
