@@ -23,6 +23,8 @@ import (
 // line is a proxy before the API server whose watches on ConfigMaps a test can disturb.
 type line struct {
 	*httptest.Server
+	// refused are further requests that are refused; nil: none.
+	refused atomic.Pointer[func(*http.Request) bool]
 	// cut is closed to end the watches that are under way.
 	cut atomic.Pointer[chan struct{}]
 	// blocked refuses new watches.
@@ -58,6 +60,10 @@ func newLine(t *testing.T) (*line, *rest.Config) {
 }
 
 func (l *line) serve(next http.Handler, w http.ResponseWriter, r *http.Request) {
+	if refused := l.refused.Load(); refused != nil && (*refused)(r) {
+		http.Error(w, "no", http.StatusServiceUnavailable)
+		return
+	}
 	if !strings.HasSuffix(r.URL.Path, "/configmaps") || r.URL.Query().Get("watch") == "" {
 		next.ServeHTTP(w, r)
 		return
@@ -258,6 +264,64 @@ func TestSnapshotWaitsForALateWatch(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestSnapshotWaitsForTheWatchOfANewResource: objects of a CRD that has just come are in a snapshot, however late their
+// watch, or that of CRDs.
+func TestSnapshotWaitsForTheWatchOfANewResource(t *testing.T) {
+	t.Parallel()
+	for name, refused := range map[string]func(*http.Request) bool{
+		"no list yet": func(r *http.Request) bool {
+			return strings.HasSuffix(r.URL.Path, "/v1/widgets") && !r.URL.Query().Has("watch") // those of a namespace have it in their path
+		},
+		"not told of the CRD": func(r *http.Request) bool {
+			return strings.HasSuffix(r.URL.Path, "/customresourcedefinitions") && r.URL.Query().Has("watch")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l, cfg := newLine(t)
+			l.refused.Store(&refused)
+			hub, err := observe.Start(t.Context(), cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(hub.Close)
+			maker := stage(t)
+			late, err := hub.Subscribe(t.Context(), observe.Scope{Namespace: maker.namespace, Release: "shop"}, &sink{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(late.Close)
+			_, resource := maker.define("v1")
+			maker.widget(resource)
+			taken := make(chan string, 1)
+			go func() { taken <- widgets(late.Snapshot(t.Context())) }()
+			select {
+			case got := <-taken:
+				t.Errorf("a snapshot was taken before the watch was there: %s", got)
+			case <-time.After(aWhile):
+				l.refused.Store(nil)
+				if got := <-taken; got != "w" {
+					t.Errorf("the snapshot holds the widgets %q, want w", got)
+				}
+			}
+		})
+	}
+}
+
+// widgets are the names of the widgets in a snapshot.
+func widgets(objects []map[string]any, err error) string {
+	if err != nil {
+		return err.Error()
+	}
+	var names []string
+	for _, o := range objects {
+		if u := (unstructured.Unstructured{Object: o}); u.GetKind() == "Widget" {
+			names = append(names, u.GetName())
+		}
+	}
+	return strings.Join(names, " ")
 }
 
 // labels renders the ConfigMaps of a snapshot that a test made.

@@ -59,7 +59,8 @@ func (s *Subscription) settle(ctx context.Context, w *watcher) error {
 		}
 	}
 	err = w.await(ctx, func(mark string) bool {
-		return !behind(mark, newest) && !s.outlives(w.res, list.ResourceVersion, listed)
+		there := newest == "" || mark != "" && !behind(mark, newest)
+		return there && !s.outlives(w.res, list.ResourceVersion, listed)
 	})
 	if err != nil || w.res.namespaced {
 		return err

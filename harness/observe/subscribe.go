@@ -143,16 +143,24 @@ func (s *Subscription) home() string {
 
 // eachWatcher calls do for every resource that the scope covers, several at once. Those of which it holds objects come
 // first: an API server answers a consistent list only 100 ms after the last one of the same resource, if nothing has
-// changed, and they are what Helm has just listed. The others are done meanwhile.
+// changed, and they are what Helm has just listed. The others are done meanwhile. What do waits for on the watch of CRDs
+// may bring watches of more resources, which then have their turn.
 func (s *Subscription) eachWatcher(ctx context.Context, do func(context.Context, *watcher) error) error {
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(requestsAtOnce)
-	for _, w := range s.heldFirst(s.hub.all()) {
-		if s.scope.covers(w.res) {
-			group.Go(func() error { return do(ctx, w) })
+	done := map[*watcher]bool{}
+	for {
+		group, ctx := errgroup.WithContext(ctx)
+		group.SetLimit(requestsAtOnce)
+		before := len(done)
+		for _, w := range s.heldFirst(s.hub.all()) {
+			if s.scope.covers(w.res) && !done[w] {
+				done[w] = true
+				group.Go(func() error { return do(ctx, w) })
+			}
+		}
+		if err := group.Wait(); err != nil || len(done) == before {
+			return err
 		}
 	}
-	return group.Wait()
 }
 
 // heldFirst moves the watchers of resources of which objects are held to the front.
