@@ -71,6 +71,7 @@ func (p *Provider) join(ctx context.Context, info kept.Info) (*Cluster, error) {
 	}
 	c := &Cluster{
 		name: info.Name, dir: info.Dir, version: info.Version, engine: e, config: config,
+		network:  network{engine: e, name: record.Data[dataNetwork], cluster: info.Name, stateRoot: p.stateRoot},
 		ownImage: record.Data[dataOwnImage] != "", deaths: deaths{died: make(chan struct{}), dir: info.Dir},
 	}
 	if c.members, err = e.nodes(ctx, info.Name); err != nil {
