@@ -267,34 +267,37 @@ func TestSnapshotWaitsForALateWatch(t *testing.T) {
 }
 
 // TestSnapshotWaitsForTheWatchOfANewResource: objects of a CRD that has just come are in a snapshot, however late their
-// watch, or that of CRDs.
+// watch, or that of CRDs, and each of their versions is in the evidence.
 func TestSnapshotWaitsForTheWatchOfANewResource(t *testing.T) {
 	t.Parallel()
-	for name, refused := range map[string]func(*http.Request) bool{
-		"no list yet": func(r *http.Request) bool {
-			return strings.HasSuffix(r.URL.Path, "/v1/widgets") && !r.URL.Query().Has("watch") // those of a namespace have it in their path
+	for name, refuses := range map[string]func(r *http.Request, group string) bool{
+		"no list yet": func(r *http.Request, group string) bool {
+			return r.URL.Path == "/apis/"+group+"/v1/widgets" && !r.URL.Query().Has("watch")
 		},
-		"not told of the CRD": func(r *http.Request) bool {
+		"not told of the CRD": func(r *http.Request, _ string) bool {
 			return strings.HasSuffix(r.URL.Path, "/customresourcedefinitions") && r.URL.Query().Has("watch")
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			l, cfg := newLine(t)
+			maker := stage(t)
+			refused := func(r *http.Request) bool { return refuses(r, maker.namespace+".example.com") }
 			l.refused.Store(&refused)
 			hub, err := observe.Start(t.Context(), cfg)
 			if err != nil {
 				t.Fatal(err)
 			}
 			t.Cleanup(hub.Close)
-			maker := stage(t)
-			late, err := hub.Subscribe(t.Context(), observe.Scope{Namespace: maker.namespace, Release: "shop"}, &sink{})
+			told := &sink{}
+			late, err := hub.Subscribe(t.Context(), observe.Scope{Namespace: maker.namespace, Release: "shop"}, told)
 			if err != nil {
 				t.Fatal(err)
 			}
 			t.Cleanup(late.Close)
 			_, resource := maker.define("v1")
 			maker.widget(resource)
+			maker.patch(resource, "w", label("1"))
 			taken := make(chan string, 1)
 			go func() { taken <- widgets(late.Snapshot(t.Context())) }()
 			select {
@@ -304,6 +307,9 @@ func TestSnapshotWaitsForTheWatchOfANewResource(t *testing.T) {
 				l.refused.Store(nil)
 				if got := <-taken; got != "w" {
 					t.Errorf("the snapshot holds the widgets %q, want w", got)
+				}
+				if got := told.story("Widget/w"); got != "added NotFound→Current modified" || len(told.gaps()) > 0 {
+					t.Errorf("told %s; gaps: %v", got, told.gaps())
 				}
 			}
 		})

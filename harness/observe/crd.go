@@ -41,10 +41,12 @@ func (h *Hub) definitionChanged(ctx context.Context, c evidence.Change, u *unstr
 	}
 }
 
-// begin watches a new resource from its first object on.
+// begin watches a new resource from its first object on. The API server may make the cache that watches are served from
+// after it has answered the first list, which is too old then (seen on a busy machine).
 func (h *Hub) begin(ctx context.Context, def custom) *watcher {
 	w := newWatcher(h, def.resource)
 	w.crd = def.uid
+	w.excuse(crdGrace)
 	w.start(ctx)
 	return w
 }

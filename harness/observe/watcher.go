@@ -141,7 +141,7 @@ func (w *watcher) dispatch(ctx context.Context, c evidence.Change, u *unstructur
 
 // relist reads everything anew after a break that cannot be resumed (or, with no cause, for a resource that has just
 // come), and delivers what differs from what the subscriptions know. If it was because the API server was away, or has
-// changed a CRD, what was missed is read back.
+// changed a CRD, or because the first objects of a resource were quicker than its watch, what was missed is read back.
 func (w *watcher) relist(ctx context.Context, cause error) error {
 	list, err := w.hub.dyn.Resource(w.res.gvr).List(ctx, metav1.ListOptions{})
 	if err != nil {
@@ -156,7 +156,7 @@ func (w *watcher) relist(ctx context.Context, cause error) error {
 	if cause != nil {
 		reason = cause.Error()
 	}
-	whole := cause != nil && (w.hub.missed.Load() > w.missed || w.excusable(cause)) && w.remembered(ctx, w.at())
+	whole := cause == nil || (w.hub.missed.Load() > w.missed || w.excusable(cause)) && w.remembered(ctx, w.at())
 	for _, s := range w.hub.listenersOf(w.res) {
 		w.catchUp(ctx, s, list, breach{reason: reason, excusable: w.excusable(cause), whole: whole})
 	}
