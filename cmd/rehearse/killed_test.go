@@ -15,7 +15,7 @@ func TestKilledWhileFaultActive(t *testing.T) {
 	narrow, wide := hometest.ByReach(t)
 	t.Run("within namespaces", func(t *testing.T) {
 		t.Parallel()
-		k := hometest.NewKilling(hometest.New(t))
+		k := hometest.NewKilling(hometest.New(t), 0)
 		t.Run("all", func(t *testing.T) { // returns once all have
 			for _, kind := range narrow {
 				t.Run(kind, func(t *testing.T) {
@@ -30,7 +30,7 @@ func TestKilledWhileFaultActive(t *testing.T) {
 	for name, kinds := range map[string][]string{"alone, first half": wide[:half], "alone, second half": wide[half:]} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			k := hometest.NewKilling(hometest.New(t))
+			k := hometest.NewKilling(hometest.New(t), 0)
 			for _, kind := range kinds {
 				t.Run(kind, func(t *testing.T) {
 					k.KillDuring(t, killedScenario(t, kind), kind)

@@ -29,10 +29,28 @@ func (s *Subscription) Await(ctx context.Context, object ref.Ref, cond Condition
 	if object.Namespace != "" && object.Namespace != s.scope.Namespace {
 		return s.awaitElsewhere(ctx, object, cond)
 	}
-	if object.Namespace == "" && s.hub.clusterScoped(object) {
-		return s.awaitElsewhere(ctx, object, cond)
+	if object.Namespace == "" {
+		if err := s.learn(ctx, object); err != nil {
+			return fmt.Errorf("await %s: %w", object, err)
+		}
+		if w := s.hub.watcherOf(object); w != nil && !w.res.namespaced {
+			return s.awaitElsewhere(ctx, object, cond)
+		}
 	}
 	return s.await(ctx, object, cond)
+}
+
+// learn waits, if the object's kind is not watched yet, until the watch of CRDs has told of every CRD that was there before.
+func (s *Subscription) learn(ctx context.Context, object ref.Ref) error {
+	if s.hub.watcherOf(object) != nil {
+		return nil
+	}
+	for _, w := range s.hub.all() {
+		if w.res == crdResource {
+			return s.settle(ctx, w)
+		}
+	}
+	return nil // they may not be read
 }
 
 // awaitElsewhere awaits an object outside the scope through a subscription to it alone, which leaves no evidence.
@@ -119,14 +137,14 @@ func (s *Subscription) means(r ref.Ref, res resource, u *unstructured.Unstructur
 	return r.Fits(s.scope.Namespace, res.gvr.Group, res.kind, u.GetNamespace(), u.GetName())
 }
 
-// clusterScoped reports whether a reference means a kind that is known to be cluster-scoped.
-func (h *Hub) clusterScoped(object ref.Ref) bool {
+// watcherOf is the watcher of an object's kind; nil if there is none.
+func (h *Hub) watcherOf(object ref.Ref) *watcher {
 	for _, w := range h.all() {
 		if object.FitsKind(w.res.gvr.Group, w.res.kind) {
-			return !w.res.namespaced
+			return w
 		}
 	}
-	return false
+	return nil
 }
 
 type discard struct{}

@@ -316,6 +316,40 @@ func TestSnapshotWaitsForTheWatchOfANewResource(t *testing.T) {
 	}
 }
 
+// TestAwaitDoesNotTakeANewKindForAbsent: an object of a CRD of which the hub was not told yet is awaited, and is not NotFound.
+func TestAwaitDoesNotTakeANewKindForAbsent(t *testing.T) {
+	t.Parallel()
+	l, cfg := newLine(t)
+	late := func(r *http.Request) bool {
+		return strings.HasSuffix(r.URL.Path, "/customresourcedefinitions") && r.URL.Query().Has("watch")
+	}
+	l.refused.Store(&late)
+	hub, err := observe.Start(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(hub.Close)
+	maker := stage(t)
+	sub, err := hub.Subscribe(t.Context(), observe.Scope{Namespace: maker.namespace, Release: "shop"}, &sink{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(sub.Close)
+	_, resource := maker.define("v1")
+	maker.widget(resource)
+	ctx, cancel := context.WithTimeout(t.Context(), aWhile)
+	defer cancel()
+	object := ref.Ref{Group: maker.namespace + ".example.com", Kind: "Widget", Name: "w"}
+	absent := func(o map[string]any, _ string) bool { return o == nil }
+	if err := sub.Await(ctx, object, absent); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Await took what it was not told of for absent: %v", err)
+	}
+	l.refused.Store(nil)
+	if err := sub.Await(t.Context(), object, func(o map[string]any, _ string) bool { return o != nil }); err != nil {
+		t.Error(err)
+	}
+}
+
 // widgets are the names of the widgets in a snapshot.
 func widgets(objects []map[string]any, err error) string {
 	if err != nil {

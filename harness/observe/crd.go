@@ -25,17 +25,20 @@ func (h *Hub) definitionChanged(ctx context.Context, c evidence.Change, u *unstr
 	switch {
 	case h.closed:
 	case c == evidence.Deleted:
+		h.known[group] = true
 		if w != nil {
 			delete(h.watchers, group)
 			h.wg.Go(func() { w.retire(ctx) })
 		}
 	case !def.established:
 	case w == nil:
-		h.watchers[group] = h.begin(ctx, def)
+		h.watchers[group] = h.begin(ctx, def, !h.known[group])
+		h.known[group] = true
 	case w.crd != "" && w.crd != def.uid || !slices.Contains(def.served, w.res.gvr.Version):
 		w.cancel()
-		h.watchers[group] = h.begin(ctx, def)
+		h.watchers[group] = h.begin(ctx, def, false)
 	default:
+		h.known[group] = true
 		w.crd = def.uid
 		w.excuse(crdGrace)
 	}
@@ -43,9 +46,10 @@ func (h *Hub) definitionChanged(ctx context.Context, c evidence.Change, u *unstr
 
 // begin watches a new resource from its first object on. The API server may make the cache that watches are served from
 // after it has answered the first list, which is too old then (seen on a busy machine).
-func (h *Hub) begin(ctx context.Context, def custom) *watcher {
+// first is set if the resource was never watched before.
+func (h *Hub) begin(ctx context.Context, def custom, first bool) *watcher {
 	w := newWatcher(h, def.resource)
-	w.crd = def.uid
+	w.crd, w.first = def.uid, first
 	w.excuse(crdGrace)
 	w.start(ctx)
 	return w

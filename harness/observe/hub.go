@@ -59,6 +59,8 @@ type Hub struct {
 	mu       sync.RWMutex
 	closed   bool
 	watchers map[schema.GroupResource]*watcher
+	// known are the resources of CRDs that were ever watched: what was missed of one that comes again cannot be told.
+	known map[schema.GroupResource]bool
 	// unwatched says why resources are not watched.
 	unwatched map[string]string
 	// audience holds the subscriptions by namespace; "" holds those that look at cluster-scoped objects. The slices
@@ -72,6 +74,7 @@ type Hub struct {
 func Start(ctx context.Context, cfg *rest.Config) (*Hub, error) {
 	h := &Hub{
 		watchers:  map[schema.GroupResource]*watcher{},
+		known:     map[schema.GroupResource]bool{},
 		unwatched: map[string]string{},
 		audience:  map[string][]*Subscription{},
 	}

@@ -59,7 +59,7 @@ func (s *Subscription) settle(ctx context.Context, w *watcher) error {
 		}
 	}
 	err = w.await(ctx, func(mark string) bool {
-		there := newest == "" || mark != "" && !behind(mark, newest)
+		there := newest == "" || w.hasBegun() && !behind(mark, newest)
 		return there && !s.outlives(w.res, list.ResourceVersion, listed)
 	})
 	if err != nil || w.res.namespaced {

@@ -26,6 +26,8 @@ type watcher struct {
 	res resource
 	// crd is the UID of the CRD that defines the resource, where it came after the hub had started.
 	crd types.UID
+	// first is set if no watch of the resource came before, so that nothing of it can have been told.
+	first bool
 
 	cancel context.CancelFunc
 	done   chan struct{}
@@ -35,10 +37,12 @@ type watcher struct {
 	mu sync.Mutex
 	// mark is the resourceVersion up to which everything was delivered; empty before the first list.
 	mark string
+	// begun is set once the resource was read.
+	begun bool
 	// moved is closed, and replaced, when the mark has moved.
 	moved chan struct{}
-	// excused is the time until which a break is put down to a change of the CRD.
-	excused time.Time
+	// excusedUntil is the time until which a break is put down to a change of the CRD.
+	excusedUntil time.Time
 }
 
 func newWatcher(h *Hub, res resource) *watcher {
@@ -156,7 +160,11 @@ func (w *watcher) relist(ctx context.Context, cause error) error {
 	if cause != nil {
 		reason = cause.Error()
 	}
-	whole := cause == nil || (w.hub.missed.Load() > w.missed || w.excusable(cause)) && w.remembered(ctx, w.at())
+	whole := cause != nil && (w.hub.missed.Load() > w.missed || w.excused()) && w.remembered(ctx, w.at())
+	if cause == nil {
+		whole = w.first && w.excused()
+		w.excuse(crdGrace) // as only now the API server makes its cache
+	}
 	for _, s := range w.hub.listenersOf(w.res) {
 		w.catchUp(ctx, s, list, breach{reason: reason, excusable: w.excusable(cause), whole: whole})
 	}
@@ -177,9 +185,13 @@ type breach struct {
 // catchUp tells a subscription what a list shows, as completely as it can be had, and that something is missing if not.
 func (w *watcher) catchUp(ctx context.Context, s *Subscription, list *unstructured.UnstructuredList, b breach) {
 	if b.whole {
-		if missed, ok := w.recallFor(ctx, s, list.Items, list.GetResourceVersion()); ok {
+		missed, ok := w.recallFor(ctx, s, list.Items, list.GetResourceVersion())
+		switch {
+		case ok:
 			s.reconcile(w.res, missed, nil)
 			return
+		case ctx.Err() != nil:
+			return // another watch takes its place, and tells
 		}
 	}
 	var news []delivery
@@ -199,16 +211,18 @@ func (w *watcher) catchUp(ctx context.Context, s *Subscription, list *unstructur
 
 // excusable reports whether a relist is in the nature of things: the API server ends the watches of a resource whose
 // CRD is new or changed. Evidence is then missing only if the list holds something that no watch had delivered.
-func (w *watcher) excusable(cause error) bool {
+func (w *watcher) excusable(cause error) bool { return cause == nil || w.excused() }
+
+func (w *watcher) excused() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return cause == nil || time.Now().Before(w.excused)
+	return time.Now().Before(w.excusedUntil)
 }
 
 func (w *watcher) excuse(d time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.excused = time.Now().Add(d)
+	w.excusedUntil = time.Now().Add(d)
 }
 
 func (w *watcher) at() string {
@@ -217,10 +231,17 @@ func (w *watcher) at() string {
 	return w.mark
 }
 
+// hasBegun reports whether the resource was read. Its mark does not tell: a list may have no version.
+func (w *watcher) hasBegun() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.begun
+}
+
 func (w *watcher) advance(mark string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.mark = mark
+	w.mark, w.begun = mark, true
 	close(w.moved)
 	w.moved = make(chan struct{})
 }

@@ -3,6 +3,7 @@ package keptkind
 import (
 	"path/filepath"
 	"testing"
+	"time"
 
 	"rehearse.dev/rehearse/cmd/rehearse/internal/hometest"
 )
@@ -10,7 +11,9 @@ import (
 // TestKilledWhileFaultActive: what was journaled before a fault was injected is enough for rehearse gc to put a kind cluster
 // back as it was, whatever the kind of fault. The scenarios are those of the test for embedded clusters.
 func TestKilledWhileFaultActive(t *testing.T) {
-	k := hometest.NewKilling(newPlace(t).Home, "--provider", "kind")
+	p := newPlace(t)
+	t.Cleanup(func() { p.checkNothingLeft(hometest.KillingName) }) // once it is down
+	k := hometest.NewKilling(p.Home, 2*time.Minute, "--provider", "kind")
 	killed := func(t *testing.T, name string) {
 		t.Helper()
 		path, err := filepath.Abs(filepath.Join("..", "testdata", "killed", name+".yaml"))

@@ -34,27 +34,27 @@ import (
 // has taken effect.
 const killedLabel = "killedWhen"
 
-// keptName is the cluster on which runs are killed.
-const keptName = "rehearse"
-
-// settling is how long a cluster may take to be as it was once a fault is undone.
-const settling = 2 * time.Minute
+// KillingName is the cluster on which runs are killed.
+const KillingName = "rehearse-killing"
 
 // Killing is a kept cluster of three nodes on which runs are killed.
 type Killing struct {
 	*Home
 	kubeconfig string
+	settling   time.Duration
 	// before is what was on the cluster when it was whole.
 	before map[string]map[string]any
 }
 
-// NewKilling boots the cluster, with flags of cluster up, and takes it down at the end of the test.
-func NewKilling(h *Home, flags ...string) *Killing {
+// NewKilling boots the cluster, with flags of cluster up, and takes it down at the end of the test. It may take the time
+// settling to be as it was once a fault is undone: kubelets and controllers follow, and system pods are not ready for a
+// while after an outage.
+func NewKilling(h *Home, settling time.Duration, flags ...string) *Killing {
 	h.T.Helper()
-	up := h.Want(0, append([]string{"cluster", "up", "--name", keptName, "--nodes", "3"}, flags...)...)
-	h.T.Cleanup(func() { h.Want(0, "cluster", "down", keptName) })
-	h.Want(0, "run", h.Note("first", ""), "--cluster", keptName) // readies the cluster for runs, which stays so
-	k := &Killing{Home: h, kubeconfig: strings.TrimPrefix(strings.TrimSpace(up.Stdout), "export KUBECONFIG=")}
+	up := h.Want(0, append([]string{"cluster", "up", "--name", KillingName, "--nodes", "3"}, flags...)...)
+	h.T.Cleanup(func() { h.Want(0, "cluster", "down", KillingName) })
+	h.Want(0, "run", h.Note("first", ""), "--cluster", KillingName) // readies the cluster for runs, which stays so
+	k := &Killing{Home: h, settling: settling, kubeconfig: strings.TrimPrefix(strings.TrimSpace(up.Stdout), "export KUBECONFIG=")}
 	k.before = k.settled(h.T)
 	return k
 }
@@ -72,7 +72,7 @@ func (k *Killing) settled(t *testing.T) (all map[string]map[string]any) {
 // eventually fails the test with what is wrong if something still is after some time.
 func (k *Killing) eventually(t *testing.T, wrong func() string) {
 	t.Helper()
-	timeout := time.NewTimer(settling)
+	timeout := time.NewTimer(k.settling)
 	defer timeout.Stop()
 	ticker := time.NewTicker(500 * time.Millisecond)
 	defer ticker.Stop()
@@ -84,7 +84,7 @@ func (k *Killing) eventually(t *testing.T, wrong func() string) {
 		select {
 		case <-ticker.C:
 		case <-timeout.C:
-			t.Errorf("the cluster is not as it should be after %s:\n%s", settling, what)
+			t.Errorf("the cluster is not as it should be after %s:\n%s", k.settling, what)
 			return
 		}
 	}
@@ -103,8 +103,7 @@ func unready(all map[string]map[string]any) []string {
 	return names
 }
 
-// Mended demands that rehearse gc puts the cluster back as it was. Kubelets and controllers have some time to follow: system
-// pods are not ready for a while after an outage.
+// Mended demands that rehearse gc puts the cluster back as it was.
 func (k *Killing) Mended(t *testing.T) {
 	t.Helper()
 	k.In(t).Want(0, "gc")
@@ -152,7 +151,7 @@ func (k *Killing) KillDuring(t *testing.T, path, kind string) {
 	}
 	phase := evidence.FaultPhase(cmp.Or(files[0].Scenario.Metadata.Labels[killedLabel], string(evidence.FaultPropagated)))
 	reports := t.TempDir()
-	p := h.Start("run", path, "--cluster", keptName, "--reports", reports)
+	p := h.Start("run", path, "--cluster", KillingName, "--reports", reports)
 	p.meets(reports, kind, phase)
 	p.Signal(syscall.SIGKILL)
 	if got := p.Wait(); got.Code != -1 {
