@@ -61,6 +61,9 @@ func (v *View) incomplete(step string, r *Result) bool {
 		r.miss("the evidence is cut off: %s", strings.Join(v.Bundle.Truncated, ", "))
 		return true
 	}
+	if v.broken(step, r) {
+		return true
+	}
 	for _, name := range v.Bundle.Variant.Steps {
 		if w := v.windows[name]; w != nil && (step == "" || step == name) && v.gap(w.events, r, "Event") {
 			return true

@@ -22,6 +22,7 @@ func TestRequests(t *testing.T) {
 		{Request: &evidence.Request{Verb: "create", Resource: "secrets", Name: "sh.helm.release.v1.shop.v2", Status: 409}},
 		{Request: &evidence.Request{Verb: "get", Path: "/version", Status: 200}},
 	}
+	broken := append([]evidence.Event{{Step: "v1", Started: &evidence.StepStarted{}}, {Step: "v1", Finished: &evidence.StepFinished{Errored: true}}}, all...)
 	for name, test := range map[string]struct {
 		events []evidence.Event
 		spec   v1alpha1.Requests
@@ -45,16 +46,19 @@ func TestRequests(t *testing.T) {
 		"too many":                {all, v1alpha1.Requests{Max: n(4)}, false, verdict.Failed},
 		"none are recorded":       {nil, v1alpha1.Requests{Max: n(0)}, false, verdict.Inconclusive},
 		"more may be missing":     {all, v1alpha1.Requests{Verb: "delete"}, true, verdict.Inconclusive},
+		"the harness failed":      {broken, v1alpha1.Requests{Min: n(6)}, false, verdict.Inconclusive},
+		"failed after too many":   {broken, v1alpha1.Requests{Max: n(4)}, false, verdict.Failed},
 		"of a step never reached": {all, v1alpha1.Requests{At: "v9"}, false, verdict.Inconclusive},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := &evidence.Bundle{Timeline: test.events}
+			b.Variant.Steps = []string{"v1"}
 			if test.cut {
 				b.Truncated = []string{"timeline.jsonl"}
 			}
 			out := Judge(b, v1alpha1.Spec{Assert: []v1alpha1.Assertion{{Do: v1alpha1.Choice{Kind: "requests", Spec: &test.spec}}}})
-			if len(out) != 1 || out[0].Status != test.want {
+			if len(out) != 2 || out[1].Status != test.want {
 				t.Errorf("%+v, want %s", out, test.want)
 			}
 		})

@@ -136,10 +136,24 @@ func (v *View) step(name string, r *Result) (*window, bool) {
 		r.miss("step %q was never reached%s", name, v.whyNotReached())
 	case !w.ended():
 		r.miss("the evidence ends while step %q was under way", name)
-	default:
+	case !v.broken(name, r):
 		return w, true
 	}
 	return nil, false
+}
+
+// broken tells whether a step, or any if it is empty, did not run to its end because the harness failed or was interrupted:
+// then what is not there says nothing of Helm.
+func (v *View) broken(step string, r *Result) bool {
+	for _, name := range v.Bundle.Variant.Steps {
+		w := v.windows[name]
+		if (step == "" || step == name) && w.ended() && w.finished.Finished.Errored {
+			f := w.finished.Finished
+			r.miss("step %q did not run to its end: %s", name, cmp.Or(f.Mismatch, f.Error, "the harness failed"))
+			return true
+		}
+	}
+	return false
 }
 
 func (v *View) whyNotReached() string {
