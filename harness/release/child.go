@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"os/exec"
+	"regexp"
 	"strings"
 	"syscall"
 	"time"
@@ -166,9 +167,13 @@ func (w *logWriter) flush() {
 	}
 }
 
+// klogLine is a line that a library of Helm's logs, as client-go does of a watch that a signal breaks off. It has the time
+// and the process in it, and says nothing of why an operation failed.
+var klogLine = regexp.MustCompile(`(?m)^[IWEF]\d{4} \d\d:\d\d:\d\d\.\d{6} +\d+ [^ \n]+:\d+\] .*\n?`)
+
 // failure is what helm said of why it failed: the text after the last "Error: " that begins a line, or all that it said.
 func (w *logWriter) failure() string {
-	text := strings.TrimSpace(string(w.kept))
+	text := strings.TrimSpace(string(klogLine.ReplaceAll(w.kept, nil)))
 	at := strings.LastIndex("\n"+text, "\nError: ")
 	if at < 0 {
 		return text

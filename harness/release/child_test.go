@@ -126,3 +126,21 @@ func TestLogWriter(t *testing.T) {
 		t.Errorf("failure is %q", got)
 	}
 }
+
+// TestFailureWithoutLogs: what client-go logs of a watch that a signal broke off is no reason why helm failed.
+func TestFailureWithoutLogs(t *testing.T) {
+	t.Parallel()
+	const logged = `I1127 20:57:56.719246   30028 reflector.go:664] "Warning: watch ended with error" err="unable to decode an event"` + "\n"
+	for said, want := range map[string]string{
+		logged:                               "",
+		logged + "Error: no\n" + logged:      "no",
+		"one\n" + logged + "two":             "one\ntwo",
+		"Image 1 of [2] is I1127 at best\n":  "Image 1 of [2] is I1127 at best",
+		"Error: first\n" + logged + "second": "first\nsecond",
+	} {
+		w := &logWriter{kept: []byte(said)}
+		if got := w.failure(); got != want {
+			t.Errorf("of %q the failure is %q, want %q", said, got, want)
+		}
+	}
+}
