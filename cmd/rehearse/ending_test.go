@@ -100,8 +100,7 @@ func TestClusterDies(t *testing.T) {
 func TestKilled(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
-	up := h.Want(0, "cluster", "up", "--nodes", "1")
-	kubeconfig := strings.TrimPrefix(strings.TrimSpace(up.Stdout), "export KUBECONFIG=")
+	kubeconfig := h.Up("--nodes", "1")
 	before := everything(t, kubeconfig)
 	p := h.Start("run", h.endless("waits"), "--cluster", "rehearse", "--reports", "runs")
 	p.Says("waits: step waits (await)")

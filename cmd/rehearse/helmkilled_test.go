@@ -10,7 +10,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"rehearse.dev/rehearse/cmd/rehearse/internal/hometest"
 	"rehearse.dev/rehearse/harness/cluster/journal"
@@ -107,16 +106,14 @@ func (h *home) helmOf(p *hometest.Program) (journal.Process, bool) {
 // eventually waits until something holds that cannot be watched.
 func (h *home) eventually(what string, ok func() bool) {
 	h.T.Helper()
-	timeout := time.NewTimer(hometest.Patience)
-	defer timeout.Stop()
-	ticker := time.NewTicker(20 * time.Millisecond)
-	defer ticker.Stop()
-	for !ok() {
-		select {
-		case <-ticker.C:
-		case <-timeout.C:
-			h.T.Fatalf("not within %s: %s", hometest.Patience, what)
+	late := hometest.Eventually(hometest.Patience, func() string {
+		if ok() {
+			return ""
 		}
+		return what
+	})
+	if late != "" {
+		h.T.Fatalf("not within %s: %s", hometest.Patience, late)
 	}
 }
 

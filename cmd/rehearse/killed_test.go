@@ -1,11 +1,13 @@
 package main
 
 import (
-	"path/filepath"
 	"testing"
 
 	"rehearse.dev/rehearse/cmd/rehearse/internal/hometest"
 )
+
+// killed is the folder of scenarios during which the harness is killed.
+const killed = "testdata/killed"
 
 // TestKilledWhileFaultActive: of every kind of fault there is a scenario, testdata/killed/<kind>.yaml, during which the
 // harness is killed on a cluster that outlives it. What was journaled before the fault was injected is enough for
@@ -20,7 +22,7 @@ func TestKilledWhileFaultActive(t *testing.T) {
 			for _, kind := range narrow {
 				t.Run(kind, func(t *testing.T) {
 					t.Parallel()
-					k.KillDuring(t, killedScenario(t, kind), kind)
+					k.KillDuring(t, killed, kind)
 				})
 			}
 		})
@@ -33,20 +35,10 @@ func TestKilledWhileFaultActive(t *testing.T) {
 			k := hometest.NewKilling(hometest.New(t), 0)
 			for _, kind := range kinds {
 				t.Run(kind, func(t *testing.T) {
-					k.KillDuring(t, killedScenario(t, kind), kind)
+					k.KillDuring(t, killed, kind)
 					k.Mended(t)
 				})
 			}
 		})
 	}
-}
-
-// killedScenario is the scenario during which the harness is killed while a fault of a kind is active.
-func killedScenario(t *testing.T, kind string) string {
-	t.Helper()
-	path, err := filepath.Abs(filepath.Join("testdata", "killed", kind+".yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return path
 }

@@ -28,11 +28,7 @@ import (
 func TestRun(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
-	up := h.Want(0, "cluster", "up", "--name", "day", "--nodes", "1")
-	kubeconfig, ok := strings.CutPrefix(strings.TrimSpace(up.Stdout), "export KUBECONFIG=")
-	if !ok {
-		t.Fatalf("cluster up printed %q", up.Stdout)
-	}
+	kubeconfig := h.Up("--name", "day", "--nodes", "1")
 	t.Cleanup(func() { h.Want(0, "cluster", "down", "day") })
 	before := everything(t, kubeconfig)
 

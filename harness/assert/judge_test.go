@@ -237,6 +237,22 @@ func TestHarnessFailed(t *testing.T) {
 	}
 }
 
+// TestKnownIssueOfABrokenRun: too many Events in a run in which the harness failed say nothing of the issue.
+func TestKnownIssueOfABrokenRun(t *testing.T) {
+	t.Parallel()
+	none := 0
+	all := assert.Judge(play(t, edits{"v2": func(s *story) {
+		s.result.Errored = true
+		s.kubeEvent("Deployment/backend", "Normal", "ScalingReplicaSet", "scaled", 1)
+	}}), v1alpha1.Spec{
+		KnownIssue: &v1alpha1.KnownIssue{Issue: "helm/helm#2"},
+		Assert:     []v1alpha1.Assertion{{Do: v1alpha1.Choice{Kind: "events", Spec: &v1alpha1.Events{Max: &none}}}},
+	})
+	if got := all[len(all)-1]; got.Status != failed || !strings.HasPrefix(got.Message, "expected at most 0 Events") {
+		t.Errorf("%+v", got)
+	}
+}
+
 // TestKnownIssue: a failure may mean that an issue is fixed, in Helm only if it is Helm's, and not if the harness failed.
 func TestKnownIssue(t *testing.T) {
 	t.Parallel()

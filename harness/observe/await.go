@@ -26,16 +26,15 @@ type waiter struct {
 // out of date when Await was called does not count. A reference without a namespace means the scope's, or a
 // cluster-scoped object. The object need not be in the scope, nor its kind be known yet.
 func (s *Subscription) Await(ctx context.Context, object ref.Ref, cond Condition) error {
-	if object.Namespace != "" && object.Namespace != s.scope.Namespace {
-		return s.awaitElsewhere(ctx, object, cond)
+	if err := s.learn(ctx, object); err != nil {
+		return fmt.Errorf("await %s: %w", object, err)
 	}
-	if object.Namespace == "" {
-		if err := s.learn(ctx, object); err != nil {
-			return fmt.Errorf("await %s: %w", object, err)
-		}
-		if w := s.hub.watcherOf(object); w != nil && !w.res.namespaced {
-			return s.awaitElsewhere(ctx, object, cond)
-		}
+	elsewhere := object.Namespace != "" && object.Namespace != s.scope.Namespace
+	if w := s.hub.watcherOf(object); object.Namespace == "" && w != nil && !w.res.namespaced {
+		elsewhere = true
+	}
+	if elsewhere {
+		return s.awaitElsewhere(ctx, object, cond)
 	}
 	return s.await(ctx, object, cond)
 }

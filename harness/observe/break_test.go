@@ -337,12 +337,16 @@ func TestAwaitDoesNotTakeANewKindForAbsent(t *testing.T) {
 	t.Cleanup(sub.Close)
 	_, resource := maker.define("v1")
 	maker.widget(resource)
-	ctx, cancel := context.WithTimeout(t.Context(), aWhile)
-	defer cancel()
 	object := ref.Ref{Group: maker.namespace + ".example.com", Kind: "Widget", Name: "w"}
+	inNamespace := object
+	inNamespace.Namespace = maker.namespace
 	absent := func(o map[string]any, _ string) bool { return o == nil }
-	if err := sub.Await(ctx, object, absent); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("Await took what it was not told of for absent: %v", err)
+	for _, object := range []ref.Ref{object, inNamespace} {
+		ctx, cancel := context.WithTimeout(t.Context(), aWhile)
+		if err := sub.Await(ctx, object, absent); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Await took %s, of which it was not told, for absent: %v", object, err)
+		}
+		cancel()
 	}
 	l.refused.Store(nil)
 	if err := sub.Await(t.Context(), object, func(o map[string]any, _ string) bool { return o != nil }); err != nil {

@@ -24,6 +24,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 
 	"rehearse.dev/rehearse/harness/api/v1alpha1"
+	"rehearse.dev/rehearse/harness/cluster/journal"
 	"rehearse.dev/rehearse/harness/evidence"
 	"rehearse.dev/rehearse/harness/fault"
 	"rehearse.dev/rehearse/harness/runner"
@@ -51,10 +52,10 @@ type Killing struct {
 // while after an outage.
 func NewKilling(h *Home, settling time.Duration, flags ...string) *Killing {
 	h.T.Helper()
-	up := h.Want(0, append([]string{"cluster", "up", "--name", KillingName, "--nodes", "3"}, flags...)...)
+	kubeconfig := h.Up(append([]string{"--name", KillingName, "--nodes", "3"}, flags...)...)
 	h.T.Cleanup(func() { h.Want(0, "cluster", "down", KillingName) })
 	h.Want(0, "run", h.Note("first", ""), "--cluster", KillingName) // readies the cluster for runs, which stays so
-	k := &Killing{Home: h, settling: settling, kubeconfig: strings.TrimPrefix(strings.TrimSpace(up.Stdout), "export KUBECONFIG=")}
+	k := &Killing{Home: h, settling: settling, kubeconfig: kubeconfig}
 	k.before = k.settled(h.T)
 	return k
 }
@@ -69,24 +70,11 @@ func (k *Killing) settled(t *testing.T) (all map[string]map[string]any) {
 	return all
 }
 
-// eventually fails the test with what is wrong if something still is after some time.
+// eventually fails the test with what is wrong if something still is after the time for settling.
 func (k *Killing) eventually(t *testing.T, wrong func() string) {
 	t.Helper()
-	timeout := time.NewTimer(k.settling)
-	defer timeout.Stop()
-	ticker := time.NewTicker(500 * time.Millisecond)
-	defer ticker.Stop()
-	for {
-		what := wrong()
-		if what == "" {
-			return
-		}
-		select {
-		case <-ticker.C:
-		case <-timeout.C:
-			t.Errorf("the cluster is not as it should be after %s:\n%s", k.settling, what)
-			return
-		}
+	if what := Eventually(k.settling, wrong); what != "" {
+		t.Errorf("the cluster is not as it should be after %s:\n%s", k.settling, what)
 	}
 }
 
@@ -114,7 +102,7 @@ func (k *Killing) Mended(t *testing.T) {
 	})
 	k.before = after // so that the next kind is not blamed
 	for _, r := range k.Records() {
-		if r.Kind != "cluster" {
+		if r.Kind != journal.KindCluster {
 			t.Errorf("left in the journal: %s %s %v", r.Kind, r.ID, r.Data)
 		}
 	}
@@ -137,10 +125,15 @@ func ByReach(t *testing.T) (narrow, wide []string) {
 	return narrow, wide
 }
 
-// KillDuring runs a scenario on the cluster and kills the program while its fault of a kind is active.
-func (k *Killing) KillDuring(t *testing.T, path, kind string) {
+// KillDuring runs the scenario of a kind of fault, which is in a folder, on the cluster, and kills the program while that
+// fault is active.
+func (k *Killing) KillDuring(t *testing.T, folder, kind string) {
 	t.Helper()
 	h := k.In(t)
+	path, err := filepath.Abs(filepath.Join(folder, kind+".yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	files, err := scenario.Load([]string{path}, runner.Catalog())
 	if err != nil {
 		t.Fatalf("every kind of fault needs a scenario during which the harness is killed: %v", err)

@@ -37,6 +37,30 @@ func (h *Home) Want(code int, args ...string) Result {
 	return r
 }
 
+// Up keeps a cluster, with flags of cluster up, and returns its kubeconfig.
+func (h *Home) Up(flags ...string) string {
+	h.T.Helper()
+	up := h.Want(0, append([]string{"cluster", "up"}, flags...)...)
+	kubeconfig, ok := strings.CutPrefix(strings.TrimSpace(up.Stdout), "export KUBECONFIG=")
+	if !ok {
+		h.T.Fatalf("cluster up printed %q", up.Stdout)
+	}
+	return kubeconfig
+}
+
+// Eventually waits until nothing is wrong any more, of what cannot be watched. It returns what still is after the time limit.
+func Eventually(limit time.Duration, wrong func() string) string {
+	deadline := time.Now().Add(limit)
+	ticker := time.NewTicker(20 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		if what := wrong(); what == "" || !time.Now().Before(deadline) {
+			return what
+		}
+		<-ticker.C
+	}
+}
+
 // Program is the program while it runs.
 type Program struct {
 	t      *testing.T
