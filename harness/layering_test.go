@@ -32,6 +32,7 @@ var layers = []layer{
 	{path: "harness/ref", pure: true},
 	{path: "harness/pki", pure: true},
 	{path: "harness/lifeline", pure: true},
+	{path: "harness/eventually", pure: true},
 
 	// From a file to a plan, without a cluster.
 	{path: "harness/schema/fields", pure: true, may: []string{"harness/api"}},
@@ -41,14 +42,14 @@ var layers = []layer{
 	{path: "harness/plan", pure: true, may: []string{"harness/api", "harness/ref", "harness/scenario", "harness/schema/fields", "harness/strictyaml"}},
 
 	// What acts on a cluster and what watches it. None of these imports another one.
-	{path: "harness/cluster", may: []string{"harness/pki", "harness/api", "harness/lifeline", "harness/registry", "harness/strictyaml"}},
+	{path: "harness/cluster", may: []string{"harness/pki", "harness/api", "harness/eventually", "harness/lifeline", "harness/registry", "harness/strictyaml"}},
 	{path: "harness/release", may: []string{"harness/api", "harness/evidence", "harness/lifeline"}},
 	{path: "harness/readiness", may: []string{"harness/api", "harness/evidence", "harness/plan", "harness/ref"}},
 	{path: "harness/actor", may: []string{"harness/api", "harness/evidence", "harness/ref", "harness/registry"}},
 	{path: "harness/fault", may: []string{"harness/pki", "harness/api", "harness/cluster", "harness/evidence", "harness/plan", "harness/ref", "harness/registry", "harness/schema/fields", "harness/wire"}},
 	{path: "harness/wire", pure: true, may: []string{"harness/evidence"}},
 	{path: "harness/gateway", may: []string{"harness/pki", "harness/evidence", "harness/wire"}},
-	{path: "harness/observe", may: []string{"harness/evidence", "harness/ref"}},
+	{path: "harness/observe", may: []string{"harness/eventually", "harness/evidence", "harness/ref"}},
 
 	{path: "harness/helmcmd", may: []string{"harness/api", "harness/cluster", "harness/lifeline", "harness/release"}},
 

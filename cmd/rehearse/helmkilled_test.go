@@ -13,6 +13,7 @@ import (
 
 	"rehearse.dev/rehearse/cmd/rehearse/internal/hometest"
 	"rehearse.dev/rehearse/harness/cluster/journal"
+	"rehearse.dev/rehearse/harness/eventually"
 )
 
 // foreignHelm is a helm that is not ours. It waits for a process of its own, as one with a plugin does.
@@ -106,14 +107,8 @@ func (h *home) helmOf(p *hometest.Program) (journal.Process, bool) {
 // eventually waits until something holds that cannot be watched.
 func (h *home) eventually(what string, ok func() bool) {
 	h.T.Helper()
-	late := hometest.Eventually(hometest.Patience, func() string {
-		if ok() {
-			return ""
-		}
-		return what
-	})
-	if late != "" {
-		h.T.Fatalf("not within %s: %s", hometest.Patience, late)
+	if !eventually.Within(hometest.Patience, ok) {
+		h.T.Fatalf("not within %s: %s", hometest.Patience, what)
 	}
 }
 

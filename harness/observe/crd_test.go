@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"rehearse.dev/rehearse/harness/eventually"
 	"rehearse.dev/rehearse/harness/ref"
 )
 
@@ -82,7 +83,7 @@ func TestCRDDeletedAndMadeAgain(t *testing.T) {
 	_, resource = s.define("v1")
 	s.widget(resource)
 	// Deleting a CRD deletes its objects one by one: with a deletion timestamp, then for good.
-	eventually(t, func() bool {
+	eventually.Holds(t, "the second widget is told", func() bool {
 		s.snapshot()
 		return strings.Count(s.sink.story("Widget/w"), "added") == 2
 	})

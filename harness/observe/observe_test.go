@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"rehearse.dev/rehearse/harness/eventually"
 	"rehearse.dev/rehearse/harness/evidence"
 	"rehearse.dev/rehearse/harness/observe"
 	"rehearse.dev/rehearse/harness/ref"
@@ -223,7 +224,7 @@ func TestKubeEvents(t *testing.T) {
 		Regarding: evidence.Ref{Group: "apps", Version: "v1", Kind: "Deployment", Name: "web", UID: "u", Namespace: s.namespace},
 		Type:      "Warning", Reason: "Unhealthy", Message: "no answer", Count: 3, Source: "kubelet",
 	}
-	eventually(t, func() bool {
+	eventually.Holds(t, "the Event is told", func() bool {
 		return slices.ContainsFunc(s.sink.all(), func(e evidence.Event) bool { return e.KubeEvent != nil && *e.KubeEvent == want })
 	})
 }
@@ -247,20 +248,5 @@ func TestClosedSubscriptionIsSilent(t *testing.T) {
 	}
 	if _, err := s.sub.Snapshot(t.Context()); !errors.Is(err, observe.ErrClosed) {
 		t.Errorf("Snapshot after Close: %v", err)
-	}
-}
-
-// eventually polls for what no watch of ours can tell.
-func eventually(t *testing.T, cond func() bool) {
-	t.Helper()
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	deadline := time.After(10 * time.Second)
-	for !cond() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatal("it did not come to pass in 10 s")
-		}
 	}
 }

@@ -10,9 +10,9 @@ import (
 	"testing"
 
 	"rehearse.dev/rehearse/harness/cluster"
-	"rehearse.dev/rehearse/harness/cluster/internal/eventually"
 	"rehearse.dev/rehearse/harness/cluster/journal"
 	"rehearse.dev/rehearse/harness/cluster/kept"
+	"rehearse.dev/rehearse/harness/eventually"
 )
 
 // What the tests ask of the clusters of a provider's journal.

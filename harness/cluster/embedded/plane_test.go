@@ -14,7 +14,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"rehearse.dev/rehearse/harness/cluster"
-	"rehearse.dev/rehearse/harness/cluster/internal/eventually"
+	"rehearse.dev/rehearse/harness/eventually"
 )
 
 // TestControlPlane breaks the API server and etcd of a cluster of this process, one after another. The scheduler may end of

@@ -18,7 +18,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"rehearse.dev/rehearse/harness/cluster"
-	"rehearse.dev/rehearse/harness/cluster/internal/eventually"
+	"rehearse.dev/rehearse/harness/eventually"
 )
 
 const gate = corev1.PodConditionType("rehearse.dev/held")

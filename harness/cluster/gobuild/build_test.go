@@ -11,8 +11,8 @@ import (
 	"syscall"
 	"testing"
 
-	"rehearse.dev/rehearse/harness/cluster/internal/eventually"
 	"rehearse.dev/rehearse/harness/cluster/journal"
+	"rehearse.dev/rehearse/harness/eventually"
 )
 
 // The go commands below stand in for the real one, which would take minutes: what is tried is all around it.

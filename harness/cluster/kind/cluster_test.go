@@ -17,8 +17,8 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"rehearse.dev/rehearse/harness/cluster"
-	"rehearse.dev/rehearse/harness/cluster/internal/eventually"
 	"rehearse.dev/rehearse/harness/cluster/internal/workload"
+	"rehearse.dev/rehearse/harness/eventually"
 )
 
 // site is a cluster of three nodes and its client.

@@ -8,9 +8,9 @@ import (
 	"slices"
 	"testing"
 
-	"rehearse.dev/rehearse/harness/cluster/internal/eventually"
 	"rehearse.dev/rehearse/harness/cluster/journal"
 	"rehearse.dev/rehearse/harness/cluster/kept"
+	"rehearse.dev/rehearse/harness/eventually"
 )
 
 // Nodes go in whatever state they are, with their anonymous volumes; nodes of others stay.

@@ -25,6 +25,7 @@ import (
 
 	"rehearse.dev/rehearse/harness/api/v1alpha1"
 	"rehearse.dev/rehearse/harness/cluster/journal"
+	"rehearse.dev/rehearse/harness/eventually"
 	"rehearse.dev/rehearse/harness/evidence"
 	"rehearse.dev/rehearse/harness/fault"
 	"rehearse.dev/rehearse/harness/runner"
@@ -73,7 +74,8 @@ func (k *Killing) settled(t *testing.T) (all map[string]map[string]any) {
 // eventually fails the test with what is wrong if something still is after the time for settling.
 func (k *Killing) eventually(t *testing.T, wrong func() string) {
 	t.Helper()
-	if what := Eventually(k.settling, wrong); what != "" {
+	what := ""
+	if !eventually.Within(k.settling, func() bool { what = wrong(); return what == "" }) {
 		t.Errorf("the cluster is not as it should be after %s:\n%s", k.settling, what)
 	}
 }

@@ -48,19 +48,6 @@ func (h *Home) Up(flags ...string) string {
 	return kubeconfig
 }
 
-// Eventually waits until nothing is wrong any more, of what cannot be watched. It returns what still is after the time limit.
-func Eventually(limit time.Duration, wrong func() string) string {
-	deadline := time.Now().Add(limit)
-	ticker := time.NewTicker(20 * time.Millisecond)
-	defer ticker.Stop()
-	for {
-		if what := wrong(); what == "" || !time.Now().Before(deadline) {
-			return what
-		}
-		<-ticker.C
-	}
-}
-
 // Program is the program while it runs.
 type Program struct {
 	t      *testing.T

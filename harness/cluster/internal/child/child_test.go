@@ -15,8 +15,8 @@ import (
 
 	"go.uber.org/goleak"
 
-	"rehearse.dev/rehearse/harness/cluster/internal/eventually"
 	"rehearse.dev/rehearse/harness/cluster/journal"
+	"rehearse.dev/rehearse/harness/eventually"
 )
 
 // helperEnv makes the test binary run a shell script as a command instead of running tests.

@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"rehearse.dev/rehearse/harness/cluster/internal/eventually"
 	"rehearse.dev/rehearse/harness/cluster/journal"
+	"rehearse.dev/rehearse/harness/eventually"
 )
 
 // bootstrapped returns a builder whose root file systems are made by a script.

@@ -15,12 +15,17 @@ type T interface {
 	Fatalf(format string, args ...any)
 }
 
+// Within waits until something holds, and reports whether it did within a time.
+func Within(limit time.Duration, ok func() bool) bool {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	return poll(ctx, 20*time.Millisecond, ok)
+}
+
 // Holds waits until something holds, and fails the test if that takes too long.
 func Holds(t T, what string, ok func() bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), limit)
-	defer cancel()
-	if !poll(ctx, 20*time.Millisecond, ok) {
+	if !Within(limit, ok) {
 		t.Fatalf("not after %s: %s", limit, what)
 	}
 }
@@ -39,6 +44,9 @@ func poll(ctx context.Context, interval time.Duration, ok func() bool) bool {
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
 	for !ok() {
+		if ctx.Err() != nil {
+			return false // a tick may be due as well
+		}
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
