@@ -2,8 +2,10 @@
 package scenarios_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -39,20 +41,81 @@ func load(t *testing.T) []scenario.File {
 	return files
 }
 
-// TestFaultKinds: of every kind of fault there is a scenario that wants to see it take effect.
+// TestFaultKinds: of every kind of fault, and of every form of it, there is a scenario that wants to see it take effect.
 func TestFaultKinds(t *testing.T) {
 	t.Parallel()
 	shown := map[string]bool{}
 	for _, f := range load(t) {
 		for _, spec := range f.Scenario.Spec.Faults {
-			shown[spec.Do.Kind] = shown[spec.Do.Kind] || wantsFirings(f.Scenario.Spec.Assert, spec.Name)
+			for _, form := range formsOf(spec) {
+				shown[form] = shown[form] || wantsFirings(f.Scenario.Spec.Assert, spec.Name)
+			}
 		}
+	}
+	for _, form := range allForms(t) {
+		if !shown[form] {
+			t.Errorf("no scenario has a fault of form %q and asserts its firings", form)
+		}
+	}
+}
+
+// allForms are the kinds of faults, each alone and with each value of its fields that have a choice of values.
+func allForms(t *testing.T) []string {
+	t.Helper()
+	all := []string{
+		"api status 409", "api status 429", "api status 500", "api status 503", "api latency",
+		"webhook rejects", "webhook slow", "webhook down, Fail", "webhook down, Ignore",
 	}
 	for _, kind := range fault.Registry().Names() {
-		if !shown[kind] {
-			t.Errorf("no scenario has a fault of kind %s and asserts its firings", kind)
+		entry, err := fault.Registry().Lookup(kind)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, kind)
+		for _, field := range reflect.VisibleFields(reflect.TypeOf(entry.NewSpec()).Elem()) {
+			if choice := field.Tag.Get("enum"); choice != "" && field.Type.Kind() == reflect.String {
+				for value := range strings.SplitSeq(choice, ",") {
+					all = append(all, formOf(kind, field, value))
+				}
+			}
 		}
 	}
+	return all
+}
+
+// formsOf are the forms that a fault has.
+func formsOf(f v1alpha1.Fault) []string {
+	kind, value := f.Do.Kind, reflect.ValueOf(f.Do.Spec).Elem()
+	forms := []string{kind}
+	for _, field := range reflect.VisibleFields(value.Type()) {
+		if field.Tag.Get("enum") != "" && field.Type.Kind() == reflect.String {
+			forms = append(forms, formOf(kind, field, value.FieldByIndex(field.Index).String()))
+		}
+	}
+	switch spec := f.Do.Spec.(type) {
+	case *v1alpha1.API:
+		switch {
+		case spec.Respond != nil:
+			forms = append(forms, fmt.Sprintf("api status %d", spec.Respond.Status))
+		case spec.Break == "":
+			forms = append(forms, "api latency")
+		}
+	case *v1alpha1.Webhook:
+		switch {
+		case spec.Rejects != nil:
+			forms = append(forms, "webhook rejects")
+		case spec.Slow != nil:
+			forms = append(forms, "webhook slow")
+		default:
+			forms = append(forms, "webhook down, "+spec.FailurePolicy)
+		}
+	}
+	return forms
+}
+
+func formOf(kind string, field reflect.StructField, value string) string {
+	name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+	return kind + " " + name + " " + value
 }
 
 // wantsFirings reports whether an assertion fails unless a fault takes effect.

@@ -86,9 +86,12 @@ func (v *View) judgeLife(l life, required bool) (verdict.Status, string) {
 	return verdict.Passed, ""
 }
 
-// Unavailable says which fault the cluster cannot have, and why; empty if none.
+// Unavailable says which fault, or what else, the cluster cannot have, and why; empty if there is nothing.
 func Unavailable(b *evidence.Bundle) string {
 	for _, e := range b.Timeline {
+		if e.Lack != nil {
+			return e.Lack.What + ": " + e.Lack.Reason
+		}
 		if e.Fault != nil && e.Fault.Phase == evidence.FaultUnavailable {
 			return fmt.Sprintf("fault %s (%s): %s", e.Fault.Name, e.Fault.Kind, e.Fault.Detail)
 		}
@@ -96,7 +99,7 @@ func Unavailable(b *evidence.Bundle) string {
 	return ""
 }
 
-// skip makes skipped what could not be tried because a fault is not available.
+// skip makes skipped what could not be tried because something is not available.
 func skip(all []verdict.Verdict, reason string) {
 	for i := range all {
 		if slices.Contains([]verdict.Status{verdict.Inconclusive, verdict.Skipped}, all[i].Status) {

@@ -28,6 +28,13 @@ type Event struct {
 	Request    *Request       `json:"request,omitempty"`
 	Restart    *Restart       `json:"restart,omitempty"`
 	Gap        *Gap           `json:"gap,omitempty"`
+	Lack       *Lack          `json:"lack,omitempty"`
+}
+
+// Lack is something beside faults that the scenario needs and this cluster cannot have.
+type Lack struct {
+	What   string `json:"what"`
+	Reason string `json:"reason"`
 }
 
 // Phase is a part of the run that is no step: cluster, namespace, chart, cleanup.

@@ -7,8 +7,11 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"syscall"
@@ -21,12 +24,16 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes"
 	clientfake "k8s.io/client-go/kubernetes/fake"
+	"k8s.io/client-go/rest"
 	clienttesting "k8s.io/client-go/testing"
 
 	"rehearse.dev/rehearse/harness/api/v1alpha1"
 	"rehearse.dev/rehearse/harness/cluster"
 	"rehearse.dev/rehearse/harness/evidence"
+	"rehearse.dev/rehearse/harness/wire"
 )
 
 // ask sends a request to a webhook's server, as the API server does.
@@ -36,7 +43,8 @@ func ask(ctx context.Context, s *hookServer, path string) (*admissionv1.Admissio
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, ForceAttemptHTTP2: true}
 	defer transport.CloseIdleConnections()
 	review, err := json.Marshal(admissionv1.AdmissionReview{Request: &admissionv1.AdmissionRequest{
-		UID: "1", Kind: metav1.GroupVersionKind{Group: "apps", Version: "v1", Kind: "Deployment"}, Namespace: "ns", Name: "backend",
+		UID: "1", Kind: metav1.GroupVersionKind{Group: "apps", Version: "v1", Kind: "Deployment"},
+		Resource: metav1.GroupVersionResource{Group: "apps", Version: "v1", Resource: "deployments"}, Namespace: "ns", Name: "backend",
 		Operation: admissionv1.Update, Options: runtime.RawExtension{Raw: []byte(`{"fieldManager":"helm"}`)},
 	}})
 	if err != nil {
@@ -56,23 +64,147 @@ func ask(ctx context.Context, s *hookServer, path string) (*admissionv1.Admissio
 	return answer.Response, err
 }
 
+func deployment(number int64, name string) evidence.Request {
+	return evidence.Request{Number: number, Verb: "patch", Group: "apps", Version: "v1", Resource: "deployments", Namespace: "ns", Name: name}
+}
+
+// TestWriting: a write is under way until it is answered, or until another one of the same object comes.
+func TestWriting(t *testing.T) {
+	t.Parallel()
+	path := &heard{}
+	w, stop := Site{Path: path}.follow()
+	defer stop()
+	first := path.intercept(deployment(1, "backend"))
+	path.intercept(deployment(2, "frontend")) // and is never answered
+	read := deployment(3, "db")
+	read.Verb = "get"
+	if path.intercept(read) != nil {
+		t.Error("it looks at what only reads")
+	}
+	check := func(name string, want int64) {
+		t.Helper()
+		if got := w.of(evidence.Request{Group: "apps", Resource: "deployments", Namespace: "ns", Name: name}).Number; got != want {
+			t.Errorf("of %s request %d is under way, want %d", name, got, want)
+		}
+	}
+	check("backend", 1)
+	check("frontend", 2)
+	check("db", 0)
+	first.Read(http.StatusOK, nil)
+	path.intercept(deployment(4, "frontend"))
+	check("backend", 0)
+	check("frontend", 4)
+}
+
+// heard is a path whose one interceptor the test asks.
+type heard struct{ asked wire.Interceptor }
+
+func (h *heard) Intercept(i wire.Interceptor) (remove func()) {
+	h.asked = i
+	return func() { h.asked = wire.InterceptorFunc(func(evidence.Request) *wire.Action { return nil }) }
+}
+
+func (h *heard) intercept(r evidence.Request) *wire.Action { return h.asked.Intercept(r) }
+
+// TestQuotaHeard: what a quota refuses Helm is a firing at its request, also if Helm's own error does not say so, and is
+// counted once.
+func TestQuotaHeard(t *testing.T) {
+	t.Parallel()
+	var fired []string
+	path := &heard{}
+	s := &scene{
+		Site: Site{Client: clientfake.NewClientset(), Path: path, Namespace: "ns"},
+		Aim:  Aim{Targets: []evidence.Ref{{Kind: "Namespace", Name: "ns"}}, Undo: map[string]string{undoName: "full"}},
+		firedAt: func(r evidence.Request, _ evidence.Ref, detail string) {
+			fired = append(fired, fmt.Sprintf("%d: %s", r.Number, detail))
+		},
+		fired: func(_ evidence.Ref, detail string) { fired = append(fired, detail) },
+	}
+	q := &quota{spec: &v1alpha1.Quota{Hard: map[string]string{"pods": "1"}}, seen: map[types.UID]bool{}}
+	if err := q.inject(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	refusal := `configmaps "a" is forbidden: exceeded quota: full, requested: count/configmaps=1`
+	count := func(outcome error, want ...string) {
+		t.Helper()
+		if err := q.count(t.Context(), s, outcome); err != nil || !slices.Equal(fired, want) {
+			t.Errorf("fired %q, %v, want %q", fired, err, want)
+		}
+		fired = nil
+	}
+	answered := func(number int64, status int, body string) {
+		path.intercept(deployment(number, "a")).Read(status, []byte(body))
+	}
+	answered(1, http.StatusForbidden, "another reason")
+	count(errors.New("object not found"))
+	answered(2, http.StatusForbidden, refusal)
+	count(errors.New("object not found"), "2: patch deployments/a: 403")
+	answered(3, http.StatusForbidden, refusal)
+	count(errors.New(refusal), "3: patch deployments/a: 403")
+	count(errors.New(refusal), "refused a write of the operation: requested: count/configmaps=1") // an actor's
+	if err := q.recover(t.Context(), s); err != nil || path.intercept(deployment(4, "a")) != nil {
+		t.Errorf("it still listens, or %v", err)
+	}
+}
+
+// TestTallyHeard: of what the API server counts, Helm's own are firings at its requests, and the others are the rest.
+func TestTallyHeard(t *testing.T) {
+	t.Parallel()
+	metrics := "calls_total{name=\"hook\"} 5\n"
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, metrics) }))
+	defer server.Close()
+	client, err := kubernetes.NewForConfig(&rest.Config{Host: server.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var fired []string
+	path := &heard{}
+	s := &scene{
+		Site: Site{Client: client, Path: path},
+		Aim:  Aim{Targets: []evidence.Ref{{Kind: "Namespace", Name: "ns"}}},
+		firedAt: func(r evidence.Request, _ evidence.Ref, detail string) {
+			fired = append(fired, fmt.Sprintf("%d: %s", r.Number, detail))
+		},
+		fired: func(_ evidence.Ref, detail string) { fired = append(fired, detail) },
+	}
+	calls := tally{of: func(m sample) bool { return m.name == "calls_total" }}
+	if err := calls.begin(t.Context(), s.Site); err != nil {
+		t.Fatal(err)
+	}
+	defer calls.hear(s, "failed calling", "hook")()
+	path.intercept(deployment(1, "a")).Read(http.StatusInternalServerError, []byte(`failed calling webhook \"hook\"`))
+	path.intercept(deployment(2, "b")).Read(http.StatusInternalServerError, []byte("something else"))
+	calls.pass() // a probe
+	metrics = "calls_total{name=\"hook\"} 8\n"
+	if err := calls.count(t.Context(), s, "called in vain"); err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"1: patch deployments/a: 500", "called in vain"}; !slices.Equal(fired, want) {
+		t.Errorf("fired %q, want %q", fired, want)
+	}
+}
+
 // TestHookServer: what each kind of webhook answers, and what it tells of it.
 func TestHookServer(t *testing.T) {
 	t.Parallel()
+	helm := &writing{}
+	helm.replace(deployment(7, "backend"), deployment(7, "backend"))
 	for name, test := range map[string]struct {
 		spec    v1alpha1.Webhook
 		path    string
 		refusal string // empty: it is allowed
 		fired   string
 	}{
-		"rejects": {v1alpha1.Webhook{Rejects: &v1alpha1.WebhookRejects{Message: "no"}}, "/requests", "no", "Deployment/backend UPDATE by helm rejected"},
-		"slow":    {v1alpha1.Webhook{Slow: &metav1.Duration{Duration: time.Millisecond}}, "/requests", "", "Deployment/backend UPDATE by helm held up for 1ms"},
+		"rejects": {v1alpha1.Webhook{Rejects: &v1alpha1.WebhookRejects{Message: "no"}}, "/requests", "no", "7: Deployment/backend UPDATE by helm rejected"},
+		"slow":    {v1alpha1.Webhook{Slow: &metav1.Duration{Duration: time.Millisecond}}, "/requests", "", "7: Deployment/backend UPDATE by helm held up for 1ms"},
 		"probe":   {v1alpha1.Webhook{Slow: &metav1.Duration{Duration: time.Hour}}, "/probe", "it is in effect", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var fired string
-			s, err := startHook("127.0.0.1", test.spec, func(of evidence.Ref, detail string) { fired = of.String() + " " + detail })
+			s, err := startHook("127.0.0.1", test.spec, firesAt(&scene{firedAt: func(r evidence.Request, of evidence.Ref, detail string) {
+				fired = fmt.Sprintf("%d: %s %s", r.Number, of, detail)
+			}}, helm))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -94,7 +226,7 @@ func TestHookServer(t *testing.T) {
 func TestHookServerStops(t *testing.T) {
 	t.Parallel()
 	held := make(chan struct{})
-	s, err := startHook("127.0.0.1", v1alpha1.Webhook{Slow: &metav1.Duration{Duration: time.Hour}}, func(evidence.Ref, string) { close(held) })
+	s, err := startHook("127.0.0.1", v1alpha1.Webhook{Slow: &metav1.Duration{Duration: time.Hour}}, func(*admissionv1.AdmissionRequest, string) { close(held) })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -43,7 +43,7 @@ func apiEntry() registry.Entry[Code] {
 }
 
 func checkAPI(s *v1alpha1.API) []registry.Problem {
-	all := checkMatch(s.Match)
+	all := checkMatch("match", s.Match)
 	report := func(path, format string, args ...any) {
 		all = append(all, registry.Problem{Path: path, Message: fmt.Sprintf(format, args...)})
 	}

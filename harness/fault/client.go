@@ -105,10 +105,7 @@ func (c *client) inject(ctx context.Context, s *scene) error {
 
 // intercept sets the deed off at a request.
 func (c *client) intercept(s *scene, m v1alpha1.Match, when string) wire.Interceptor {
-	if m.Verb == "" {
-		m.Verb = writes
-	}
-	matcher, here := newMatcher(m, s.Seed, s.name), c.round
+	matcher, here := newMatcher(orWrite(m), s.Seed, s.name), c.round
 	return wire.InterceptorFunc(func(r evidence.Request) *wire.Action {
 		if here.off.Load() || !matcher.picks(r) {
 			return nil
@@ -195,10 +192,7 @@ func checkTrigger(t v1alpha1.HelmTrigger) []registry.Problem {
 			continue
 		}
 		stated++
-		for _, p := range checkMatch(*m.match) {
-			p.Path = m.name + p.Path[len("match"):]
-			all = append(all, p)
-		}
+		all = append(all, checkMatch(m.name, *m.match)...)
 	}
 	if t.When != nil {
 		stated++

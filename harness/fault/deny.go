@@ -27,6 +27,7 @@ func denyAdmissionEntry() registry.Entry[Code] {
 type denial struct {
 	spec    *v1alpha1.DenyAdmission
 	denials tally
+	stop    func()
 }
 
 func (*denial) available(context.Context, Site) error { return nil }
@@ -37,12 +38,13 @@ func (*denial) aim(_ context.Context, s Site) (Aim, error) {
 
 func (d *denial) inject(ctx context.Context, s *scene) error {
 	name := s.Undo[undoName]
-	d.denials = tally{of: func(m sample) bool {
+	d.denials.of = func(m sample) bool {
 		return m.name == "apiserver_validating_admission_policy_check_total" && m.labels["policy"] == name && m.labels["enforcement_action"] == "deny"
-	}}
+	}
 	if err := d.denials.begin(ctx, s.Site); err != nil {
 		return err
 	}
+	d.stop = d.denials.hear(s, deniedBy(s))
 	admission, options := s.Client.AdmissionregistrationV1(), metav1.CreateOptions{FieldManager: userAgent}
 	if _, err := admission.ValidatingAdmissionPolicies().Create(ctx, d.policy(name), options); err != nil {
 		return fmt.Errorf("making the policy that denies: %w", err)
@@ -84,7 +86,7 @@ func (d *denial) policy(name string) *admissionv1.ValidatingAdmissionPolicy {
 
 // propagated waits until the policy is in effect. The probes that it denied are no firings.
 func (d *denial) propagated(ctx context.Context, s *scene) error {
-	return awaitRefusal(ctx, s, true, deniedBy(s), func(error) error { d.denials.seen++; return nil })
+	return awaitRefusal(ctx, s, true, deniedBy(s), func(error) error { d.denials.pass(); return nil })
 }
 
 // deniedBy is in every answer to a request that the policy denied.
@@ -92,12 +94,15 @@ func deniedBy(s *scene) string {
 	return fmt.Sprintf("ValidatingAdmissionPolicy '%s'", s.Undo[undoName])
 }
 
-// count counts what the policy denied, which nobody but the API server sees.
+// count counts what the policy denied to others than Helm, which nobody but the API server sees.
 func (d *denial) count(ctx context.Context, s *scene, _ error) error {
 	return d.denials.count(ctx, s, "denied a request, as the API server counted by now")
 }
 
 func (d *denial) recover(ctx context.Context, s *scene) error {
+	if d.stop != nil {
+		d.stop()
+	}
 	admission, name := s.Client.AdmissionregistrationV1(), s.Undo[undoName]
 	if err := ignoreNotFound(admission.ValidatingAdmissionPolicyBindings().Delete(ctx, name, metav1.DeleteOptions{})); err != nil {
 		return fmt.Errorf("taking policy binding %s away: %w", name, err)
@@ -110,5 +115,5 @@ func (d *denial) recover(ctx context.Context, s *scene) error {
 
 // recovered waits until the policy is out of effect.
 func (d *denial) recovered(ctx context.Context, s *scene) error {
-	return awaitRefusal(ctx, s, false, deniedBy(s), func(error) error { d.denials.seen++; return nil })
+	return awaitRefusal(ctx, s, false, deniedBy(s), func(error) error { d.denials.pass(); return nil })
 }

@@ -37,8 +37,24 @@ type hookServer struct {
 	stop func(context.Context) error
 }
 
+// hooked is told of each request that a webhook was asked about, and what it did to it.
+type hooked func(asked *admissionv1.AdmissionRequest, did string)
+
+// firesAt has a fault fire whenever its webhook is asked: at the request of Helm's, if it is about one.
+func firesAt(s *scene, helm *writing) hooked {
+	return func(asked *admissionv1.AdmissionRequest, did string) {
+		request := helm.of(evidence.Request{
+			Group: asked.Resource.Group, Resource: asked.Resource.Resource, Subresource: asked.SubResource,
+			Namespace: asked.Namespace, Name: asked.Name,
+		})
+		s.firedAt(request, evidence.Ref{
+			Group: asked.Kind.Group, Version: asked.Kind.Version, Kind: asked.Kind.Kind, Namespace: asked.Namespace, Name: asked.Name,
+		}, requestText(asked)+" "+did)
+	}
+}
+
 // startHook starts a webhook's server at an address. The caller has to stop it.
-func startHook(at string, spec v1alpha1.Webhook, fired func(evidence.Ref, string)) (*hookServer, error) {
+func startHook(at string, spec v1alpha1.Webhook, fired hooked) (*hookServer, error) {
 	pair, ca, err := certify(at)
 	if err != nil {
 		return nil, fmt.Errorf("making the webhook's certificate: %w", err)
@@ -85,7 +101,7 @@ func hookURL(at string, port int) string {
 }
 
 // hookHandler answers the API server. A probe is always refused, which shows that it came here.
-func hookHandler(spec v1alpha1.Webhook, fired func(evidence.Ref, string)) http.Handler {
+func hookHandler(spec v1alpha1.Webhook, fired hooked) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /probe", answering(func(*http.Request, *admissionv1.AdmissionRequest) string { return "it is in effect" }))
 	mux.HandleFunc("POST /requests", answering(func(r *http.Request, asked *admissionv1.AdmissionRequest) (refusal string) {
@@ -93,9 +109,7 @@ func hookHandler(spec v1alpha1.Webhook, fired func(evidence.Ref, string)) http.H
 		if spec.Slow != nil {
 			did = "held up for " + spec.Slow.Duration.String()
 		}
-		fired(evidence.Ref{
-			Group: asked.Kind.Group, Version: asked.Kind.Version, Kind: asked.Kind.Kind, Namespace: asked.Namespace, Name: asked.Name,
-		}, requestText(asked)+" "+did)
+		fired(asked, did)
 		if spec.Rejects != nil {
 			return spec.Rejects.Message
 		}

@@ -1,6 +1,7 @@
 package fault
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,15 +19,19 @@ const (
 	coreGroup = "core"
 )
 
-func checkMatch(m v1alpha1.Match) []registry.Problem {
+// checkMatch tells what is wrong with the match at a path.
+func checkMatch(path string, m v1alpha1.Match) []registry.Problem {
 	var all []registry.Problem
-	if m.Probability > 100 {
-		all = append(all, registry.Problem{Path: "match.probability", Message: "is more than 100 percent"})
-	}
-	if star := strings.Index(m.Name, "*"); star >= 0 && star < len(m.Name)-1 {
-		all = append(all, registry.Problem{Path: "match.name", Message: "has a * that is not at its end"})
+	for field, message := range m.Mistakes() {
+		all = append(all, registry.Problem{Path: path + "." + field, Message: message})
 	}
 	return all
+}
+
+// orWrite fits writes if it says nothing of verbs.
+func orWrite(m v1alpha1.Match) v1alpha1.Match {
+	m.Verb = cmp.Or(m.Verb, writes)
+	return m
 }
 
 // matcher picks requests. What it picks depends on the requests' order as far as they are alike, and on the seed. It is

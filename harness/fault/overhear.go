@@ -1,9 +1,13 @@
 package fault
 
 import (
+	"context"
 	"fmt"
+	"slices"
 	"strings"
+	"sync"
 
+	"rehearse.dev/rehearse/harness/api/v1alpha1"
 	"rehearse.dev/rehearse/harness/evidence"
 	"rehearse.dev/rehearse/harness/wire"
 )
@@ -41,6 +45,66 @@ func (s Site) overhear(wanted func(evidence.Request) bool, tell func(answer)) (s
 		if !wanted(r) {
 			return nil
 		}
-		return &wire.Action{Response: &wire.Response{Read: func(status int, body []byte) { tell(answer{r, status, body}) }}}
+		return &wire.Action{Read: func(status int, body []byte) { tell(answer{r, status, body}) }}
 	}))
+}
+
+// AfterRequest does something once the API server has done what the first request that fits m wants; the answer to that
+// waits meanwhile. name is that of the fault it is done for. stop keeps it from being done, or waits until it has been. Where
+// Helm's requests pass nowhere, it is not done.
+func (s Site) AfterRequest(m v1alpha1.Match, name string, do func()) (stop func()) {
+	if s.Path == nil {
+		return func() {}
+	}
+	var once sync.Once
+	matcher := newMatcher(orWrite(m), s.Seed, name)
+	remove := s.Path.Intercept(wire.InterceptorFunc(func(r evidence.Request) *wire.Action {
+		if !matcher.picks(r) {
+			return nil
+		}
+		return &wire.Action{After: func(context.Context) { once.Do(do) }}
+	}))
+	return func() {
+		remove()
+		once.Do(func() {})
+	}
+}
+
+// writing are Helm's writes that are under way.
+type writing struct {
+	mu   sync.Mutex
+	open []evidence.Request
+}
+
+// follow keeps count of Helm's writes that are under way, until stop is called.
+func (s Site) follow() (w *writing, stop func()) {
+	w = &writing{}
+	return w, s.overhear(func(r evidence.Request) bool {
+		if r.Writes() {
+			w.replace(r, r)
+		}
+		return r.Writes()
+	}, func(a answer) { w.replace(a.Request) })
+}
+
+// replace puts others in the place of a write, and of one of the same object that was never answered.
+func (w *writing) replace(r evidence.Request, others ...evidence.Request) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.open = append(slices.DeleteFunc(w.open, func(o evidence.Request) bool { return sameObject(o, r) }), others...)
+}
+
+// of is the write of that object; the zero Request if there is none.
+func (w *writing) of(object evidence.Request) evidence.Request {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	i := slices.IndexFunc(w.open, func(o evidence.Request) bool { return sameObject(o, object) })
+	if i < 0 {
+		return evidence.Request{}
+	}
+	return w.open[i]
+}
+
+func sameObject(a, b evidence.Request) bool {
+	return a.Group == b.Group && a.Resource == b.Resource && a.Subresource == b.Subresource && a.Namespace == b.Namespace && a.Name == b.Name
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -42,13 +43,16 @@ func checkQuota(s *v1alpha1.Quota) []registry.Problem {
 }
 
 // quota is a ResourceQuota. It fires once for each object whose controller it refuses a pod, be it tried again and again,
-// and once for each operation that it refuses a write.
+// once for each write that it refuses Helm, and once for each operation of another's that it refuses a write.
 type quota struct {
 	spec *v1alpha1.Quota
+	stop func()
 
 	mu sync.Mutex
 	// seen are the objects whose controllers it refused something, as Events told.
 	seen map[types.UID]bool
+	// heard is set if Helm was refused a write in the operation under way.
+	heard bool
 }
 
 func (*quota) available(context.Context, Site) error { return nil }
@@ -66,6 +70,14 @@ func (q *quota) inject(ctx context.Context, s *scene) error {
 		}
 		hard[corev1.ResourceName(name)] = limit
 	}
+	q.stop = s.overhear(evidence.Request.Writes, func(a answer) {
+		if a.status == http.StatusForbidden && a.says(exceeded(s)) {
+			s.firedAt(a.Request, s.Targets[0], a.String())
+			q.mu.Lock()
+			q.heard = true
+			q.mu.Unlock()
+		}
+	})
 	_, err := s.Client.CoreV1().ResourceQuotas(s.Namespace).Create(ctx, &corev1.ResourceQuota{
 		ObjectMeta: metav1.ObjectMeta{Name: s.Undo[undoName]}, Spec: corev1.ResourceQuotaSpec{Hard: hard},
 	}, metav1.CreateOptions{FieldManager: userAgent})
@@ -131,9 +143,14 @@ func (q *quota) look(s *scene, event *corev1.Event) {
 // exceeded is what the API server says of a write that the quota refuses.
 func exceeded(s *scene) string { return "exceeded quota: " + s.Undo[undoName] + "," }
 
-// count counts a write of the operation itself that was refused, which no Event tells of but its error.
+// count counts a write of an actor's operation that was refused, which nothing tells of but its error. What Helm was
+// refused is counted already, and may not be in the error of its operation at all.
 func (q *quota) count(ctx context.Context, s *scene, outcome error) error {
-	if outcome != nil {
+	q.mu.Lock()
+	heard := q.heard
+	q.heard = false
+	q.mu.Unlock()
+	if outcome != nil && !heard {
 		if _, said, refused := strings.Cut(outcome.Error(), exceeded(s)); refused {
 			s.fired(s.Targets[0], "refused a write of the operation:"+said)
 		}
@@ -148,7 +165,10 @@ func (q *quota) count(ctx context.Context, s *scene, outcome error) error {
 	return nil
 }
 
-func (*quota) recover(ctx context.Context, s *scene) error {
+func (q *quota) recover(ctx context.Context, s *scene) error {
+	if q.stop != nil {
+		q.stop()
+	}
 	err := s.Client.CoreV1().ResourceQuotas(s.Namespace).Delete(ctx, s.Undo[undoName], metav1.DeleteOptions{})
 	if ignoreNotFound(err) != nil {
 		return fmt.Errorf("taking the quota %s away: %w", s.Undo[undoName], err)

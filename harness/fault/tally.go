@@ -5,8 +5,12 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"net/http"
 	"strconv"
 	"strings"
+	"sync"
+
+	"rehearse.dev/rehearse/harness/evidence"
 )
 
 // sample is one of the API server's metrics.
@@ -19,23 +23,49 @@ type sample struct {
 // tally counts firings that the API server alone sees, by its own counters.
 type tally struct {
 	of func(sample) bool
-	// seen is how far they had come when they were last looked at.
+
+	mu sync.Mutex
+	// seen is how far they had come when they were last looked at, and what has been seen otherwise since.
 	seen int
 }
 
 // begin takes note of where the counters stand.
-func (t *tally) begin(ctx context.Context, s Site) (err error) {
-	t.seen, err = t.read(ctx, s)
+func (t *tally) begin(ctx context.Context, s Site) error {
+	now, err := t.read(ctx, s)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.seen = now
 	return err
 }
 
-// count records what came since, as firings.
+// pass leaves out one that is known already, or that is no firing.
+func (t *tally) pass() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.seen++
+}
+
+// hear records those that Helm is told of as firings at its requests, until stop is called.
+func (t *tally) hear(s *scene, says ...string) (stop func()) {
+	return s.overhear(evidence.Request.Writes, func(a answer) {
+		if a.status >= http.StatusBadRequest && a.says(says...) {
+			t.pass()
+			s.firedAt(a.Request, s.Targets[0], a.String())
+		}
+	})
+}
+
+// count records what came since and was not heard of, as firings.
 func (t *tally) count(ctx context.Context, s *scene, detail string) error {
 	now, err := t.read(ctx, s.Site)
 	if err != nil {
 		return err
 	}
-	for ; t.seen < now; t.seen++ {
+	t.mu.Lock()
+	more := now - t.seen
+	t.seen = max(t.seen, now)
+	t.mu.Unlock()
+	for range more {
 		s.fired(s.Targets[0], detail)
 	}
 	return nil

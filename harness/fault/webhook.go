@@ -50,6 +50,7 @@ type webhook struct {
 	spec   *v1alpha1.Webhook
 	server *hookServer
 	calls  tally
+	stop   func()
 }
 
 func (*webhook) available(ctx context.Context, s Site) error {
@@ -76,12 +77,17 @@ func (w *webhook) inject(ctx context.Context, s *scene) error {
 		return err
 	}
 	if w.spec.Down {
-		w.calls = tally{of: w.missed(s.Undo[undoName])}
+		w.calls.of = w.missed(s.Undo[undoName])
 		if err := w.calls.begin(ctx, s.Site); err != nil {
 			return err
 		}
+		w.stop = w.calls.hear(s, "failed calling webhook", s.Undo[undoName])
 	}
-	if w.server, err = startHook(at, *w.spec, s.fired); err != nil {
+	var helm *writing
+	if !w.spec.Down {
+		helm, w.stop = s.follow()
+	}
+	if w.server, err = startHook(at, *w.spec, firesAt(s, helm)); err != nil {
 		return err
 	}
 	_, err = s.Client.AdmissionregistrationV1().ValidatingWebhookConfigurations().Create(ctx, w.configuration(s), metav1.CreateOptions{FieldManager: userAgent})
@@ -148,7 +154,7 @@ func (w *webhook) propagated(ctx context.Context, s *scene) error {
 	})
 }
 
-// count counts the calls of a webhook that is down, which nobody but the API server sees.
+// count counts the calls of a webhook that is down in which Helm saw nothing of it, which nobody but the API server sees.
 func (w *webhook) count(ctx context.Context, s *scene, _ error) error {
 	if !w.spec.Down {
 		return nil
@@ -158,6 +164,9 @@ func (w *webhook) count(ctx context.Context, s *scene, _ error) error {
 
 // recover takes the configuration away before the server ends, so that nothing is called in vain.
 func (w *webhook) recover(ctx context.Context, s *scene) error {
+	if w.stop != nil {
+		w.stop()
+	}
 	err := s.Client.AdmissionregistrationV1().ValidatingWebhookConfigurations().Delete(ctx, s.Undo[undoName], metav1.DeleteOptions{})
 	if err = ignoreNotFound(err); err != nil {
 		err = fmt.Errorf("taking the webhook's configuration %s away: %w", s.Undo[undoName], err)

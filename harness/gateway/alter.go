@@ -35,7 +35,7 @@ func stall(ctx context.Context, removed <-chan struct{}) error {
 // changesAnswer reports whether an answer is read, or may get another content than the API server's.
 func (e *exchange) changesAnswer() bool {
 	return slices.ContainsFunc(e.acts, func(a act) bool {
-		return a.Response != nil && (a.Response.Edit != nil || a.Response.Read != nil || e.seen.Verb == "watch")
+		return a.Read != nil || a.Response != nil && (a.Response.Edit != nil || e.seen.Verb == "watch")
 	})
 }
 
@@ -49,8 +49,6 @@ func (a act) alter(ctx context.Context, resp *http.Response, watch bool) error {
 			return &severed{r.Break}
 		}
 		return stall(ctx, a.removed)
-	case watch && r.Break == "" && r.Read != nil && resp.StatusCode != http.StatusOK:
-		return a.alterWhole(ctx, resp)
 	case watch && (r.Break == "" || resp.StatusCode != http.StatusOK):
 		return nil
 	case watch:
@@ -75,22 +73,17 @@ func (a act) done() {
 
 // alterWhole cuts the answer off in its middle, or puts another body in its place.
 func (a act) alterWhole(ctx context.Context, resp *http.Response) error {
-	body, err := io.ReadAll(resp.Body)
-	_ = resp.Body.Close()
+	body, err := whole(resp)
 	if err != nil {
-		return fmt.Errorf("reading the API server's answer: %w", err)
-	}
-	if a.Response.Read != nil {
-		a.Response.Read(resp.StatusCode, body)
+		return err
 	}
 	if a.Response.Break == "" && a.Response.Edit != nil {
 		if edited, differs := a.Response.Edit(body); differs {
 			body = edited
+			setBody(resp, body)
 			a.done()
 		}
 	}
-	resp.Header.Set("Content-Length", strconv.Itoa(len(body)))
-	resp.ContentLength, resp.Body = int64(len(body)), io.NopCloser(bytes.NewReader(body))
 	if a.Response.Break != "" {
 		left := len(body) / 2
 		resp.ContentLength = -1 // so that what passes is sent before the break
@@ -101,6 +94,22 @@ func (a act) alterWhole(ctx context.Context, resp *http.Response) error {
 		})
 	}
 	return nil
+}
+
+// whole reads an answer, and leaves it to be read again.
+func whole(resp *http.Response) ([]byte, error) {
+	body, err := io.ReadAll(resp.Body)
+	_ = resp.Body.Close()
+	if err != nil {
+		return nil, fmt.Errorf("reading the API server's answer: %w", err)
+	}
+	setBody(resp, body)
+	return body, nil
+}
+
+func setBody(resp *http.Response, body []byte) {
+	resp.Header.Set("Content-Length", strconv.Itoa(len(body)))
+	resp.ContentLength, resp.Body = int64(len(body)), io.NopCloser(bytes.NewReader(body))
 }
 
 // events is how much of a watch's data passes as long as events are left, and whether the break comes then. A stall comes

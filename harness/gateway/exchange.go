@@ -172,15 +172,27 @@ func modify(resp *http.Response) error {
 		if a.After != nil {
 			a.After(ctx)
 		}
-		if a.Response == nil {
-			continue
-		}
-		e.seen.Served = resp.StatusCode
-		if err := a.alter(ctx, resp, e.seen.Verb == "watch"); err != nil {
+		if err := a.onAnswer(ctx, resp, e.seen.Verb == "watch"); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// onAnswer reads an answer and does to it what the action says. If it is not to be given, its error says so.
+func (a act) onAnswer(ctx context.Context, resp *http.Response, watch bool) error {
+	if a.Read != nil && !(watch && resp.StatusCode == http.StatusOK) {
+		body, err := whole(resp)
+		if err != nil {
+			return err
+		}
+		a.Read(resp.StatusCode, body)
+	}
+	if a.Response == nil {
+		return nil
+	}
+	a.seen.Served = resp.StatusCode
+	return a.alter(ctx, resp, watch)
 }
 
 // fail ends an exchange whose request could not be sent on, or whose answer is not to be given.

@@ -56,7 +56,8 @@ func (f Firing) commutes(other Firing) bool {
 }
 
 // Firings lists the firings of a variant's faults, in their order. What controllers and kubelets do again and again counts
-// once: how often is a matter of time.
+// once, and so does what happens several times in one request, which the API server tries again when others write meanwhile:
+// how often is a matter of time.
 func Firings(b *evidence.Bundle) ([]Firing, error) {
 	r := newReader(b)
 	var all []Firing
@@ -69,7 +70,7 @@ func Firings(b *evidence.Bundle) ([]Firing, error) {
 			return nil, fmt.Errorf("%w: it was made by an older version, whose evidence does not say at which requests faults fired; run the scenario again", ErrNotWhole)
 		}
 		f := r.firing(e)
-		if f.Nth == 0 && slices.ContainsFunc(all, f.is) {
+		if slices.ContainsFunc(all, f.is) {
 			continue
 		}
 		all = append(all, f)

@@ -24,6 +24,8 @@ type arena struct {
 	own bool
 	// kept is set if the cluster outlives the run, so that everything made in it must be removed again.
 	kept bool
+	// unheld says why readiness cannot be held back there; nil if it can.
+	unheld error
 }
 
 // openArena prepares a cluster. The hub watches until close, not until ctx ends: evidence of an interrupted step
@@ -32,9 +34,15 @@ func openArena(ctx context.Context, c cluster.Cluster) (*arena, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, setUpBound, errSetUp)
 	defer cancel()
 	var hub *observe.Hub
+	var unheld error
 	var group errgroup.Group
 	group.Go(func() error { // takes up to a second, until the API server heeds the policy
-		if err := readiness.Install(ctx, c.RESTConfig()); err != nil {
+		err := readiness.Install(ctx, c.RESTConfig())
+		if errors.Is(err, readiness.ErrUnsupported) {
+			unheld = readiness.ErrUnsupported
+			return nil
+		}
+		if err != nil {
 			return fmt.Errorf("preparing cluster %s to hold back readiness: %w", c.Name(), err)
 		}
 		return nil
@@ -52,7 +60,7 @@ func openArena(ctx context.Context, c cluster.Cluster) (*arena, error) {
 		}
 		return nil, err
 	}
-	return &arena{cluster: c, hub: hub}, nil
+	return &arena{cluster: c, hub: hub, unheld: unheld}, nil
 }
 
 // death says why the cluster died; nil while it lives, and if it cannot tell.

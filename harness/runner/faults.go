@@ -22,6 +22,7 @@ var errNoEffect = errors.New("a fault did not take effect")
 // faults are those of one variant, with all that runs for them.
 type faults struct {
 	stage *stage
+	site  fault.Site
 	tell  progress.Scope
 	all   []*staged
 }
@@ -51,6 +52,7 @@ func (r *run) raiseFaults(s *stage, tell progress.Scope) error {
 	if s.gateway != nil {
 		site.Path = s.gateway
 	}
+	s.faults.site = site
 	var note fault.Note
 	if s.arena.kept {
 		note = fault.Note{Journal: r.cfg.Journal, Cluster: s.arena.cluster.Name()}
@@ -96,7 +98,7 @@ func (f *faults) named(names []string, fits func(*staged) bool) []*staged {
 
 // enter injects the faults of a step that are to be active before its operation begins. Its error wraps errNoEffect.
 func (f *faults) enter(ctx context.Context, step plan.Step) error {
-	for _, s := range f.named(step.During, func(s *staged) bool { return s.spec.After == nil && !s.Active() }) {
+	for _, s := range f.named(step.During, func(s *staged) bool { return !s.spec.Late() && !s.Active() }) {
 		if err := f.inject(ctx, s); err != nil {
 			return err
 		}
@@ -145,7 +147,12 @@ func (f *faults) hold(ctx context.Context, s *staged) {
 func (f *faults) accompany(ctx context.Context, step plan.Step) (stop func()) {
 	waiting, cancel := context.WithCancel(ctx)
 	var all sync.WaitGroup
-	for _, s := range f.named(step.During, func(s *staged) bool { return s.spec.After != nil && !s.Active() }) {
+	var stops []func()
+	for _, s := range f.named(step.During, func(s *staged) bool { return s.spec.Late() && !s.Active() }) {
+		if m := s.spec.AfterRequest; m != nil {
+			stops = append(stops, f.site.AfterRequest(*m, s.Name(), func() { _ = f.inject(ctx, s) })) // the evidence has it
+			continue
+		}
 		all.Go(func() {
 			timer := time.NewTimer(s.spec.After.Duration)
 			defer timer.Stop()
@@ -158,6 +165,9 @@ func (f *faults) accompany(ctx context.Context, step plan.Step) (stop func()) {
 	}
 	return func() {
 		cancel()
+		for _, stop := range stops {
+			stop()
+		}
 		all.Wait()
 	}
 }

@@ -137,10 +137,17 @@ func (s *stage) accessOfHelm(ctx context.Context) (*rest.Config, error) {
 
 func (s *stage) startReadiness(ctx context.Context) error {
 	rules := readiness.Rules{Namespace: s.scope.Namespace, Rules: s.plan.Scenario.Spec.Readiness, Seed: s.plan.Seed}
+	if s.lacks() {
+		s.rec.Record(evidence.Event{Lack: &evidence.Lack{What: "readiness rules", Reason: s.arena.unheld.Error()}})
+		rules.Rules = nil
+	}
 	var err error
 	s.readiness, err = readiness.Start(ctx, s.arena.cluster.RESTConfig(), rules, s.rec)
 	return err
 }
+
+// lacks reports whether the cluster cannot have what the scenario needs, so that none of its steps is performed.
+func (s *stage) lacks() bool { return s.arena.unheld != nil && len(s.plan.Scenario.Spec.Readiness) > 0 }
 
 func (s *stage) hireActors(ctx context.Context) error {
 	var err error

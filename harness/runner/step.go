@@ -23,6 +23,9 @@ func (s *stage) performAll(ctx context.Context, tell progress.Scope) (errored bo
 	if err := s.faults.setUp(ctx); err != nil {
 		return !errors.Is(err, cluster.ErrUnsupported)
 	}
+	if s.lacks() {
+		return false
+	}
 	for i, step := range s.plan.Steps {
 		if ctx.Err() != nil || s.rec.Err() != nil {
 			return errored

@@ -56,7 +56,7 @@ func (v *validator) client(path string, f v1alpha1.Fault, release v1alpha1.Relea
 	default:
 		return
 	}
-	if trigger == (v1alpha1.HelmTrigger{}) && f.After == nil && v.sound(path) {
+	if trigger == (v1alpha1.HelmTrigger{}) && !f.Late() && v.sound(path) {
 		v.report(path, "says not when it acts; add before, after or when, or give the fault an after")
 	}
 }

@@ -12,8 +12,9 @@ import (
 // they are not, or never injected at all.
 func (v *validator) breaking(spec *v1alpha1.Spec) {
 	late, used := map[string]bool{}, map[string]bool{}
-	for _, f := range spec.Faults {
-		late[f.Name] = f.After != nil
+	for i, f := range spec.Faults {
+		late[f.Name] = f.Late()
+		v.lateness(item("faults", i), f)
 	}
 	// since is the step that injected a fault which is active, by the fault's name.
 	since := map[string]string{}
@@ -44,6 +45,19 @@ func (v *validator) breaking(spec *v1alpha1.Spec) {
 	}
 }
 
+// lateness checks when a fault is to be injected.
+func (v *validator) lateness(path string, f v1alpha1.Fault) {
+	if f.After != nil && f.AfterRequest != nil {
+		v.report(path, "states both after and afterRequest; keep one of them")
+	}
+	if f.AfterRequest == nil {
+		return
+	}
+	for field, message := range f.AfterRequest.Mistakes() {
+		v.report(path+".afterRequest."+field, "%s", message)
+	}
+}
+
 func (v *validator) namedTwice(at string, before []string, name string) {
 	if slices.Contains(before, name) {
 		v.report(at, "names fault %s twice; remove one of them", fields.Quote(name))
@@ -55,7 +69,7 @@ func (v *validator) injected(path, name string, late map[string]bool, since map[
 	case by != "":
 		v.report(path+".inject", "fault %s is active already: %s injects it", fields.Quote(name), by)
 	case late[name]:
-		v.report(path+".inject", "fault %s comes some time after a step's operation began, so it goes into that step's during", fields.Quote(name))
+		v.report(path+".inject", "fault %s comes while a step's operation runs, so it goes into that step's during", fields.Quote(name))
 	}
 	if since[name] == "" {
 		since[name] = path

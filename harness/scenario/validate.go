@@ -273,8 +273,12 @@ func (v *validator) readiness(rules []v1alpha1.ReadinessRule) {
 	always := map[string]int{}
 	for i, rule := range rules {
 		path := item("readiness", i)
-		if workload, err := ref.Parse(rule.Workload); err == nil && !slices.Contains(workloadKinds, workload.Kind) {
+		switch workload, err := ref.Parse(rule.Workload); {
+		case err != nil: // which its format tells
+		case !slices.Contains(workloadKinds, workload.Kind):
 			v.report(path+".workload", "%s has no pods of its own; want one of %s", workload.Kind, strings.Join(workloadKinds, ", "))
+		case workload.Namespace != "":
+			v.report(path+".workload", "is in namespace %s; a rule holds for pods of the scenario's own namespace alone, so leave the namespace out", fields.Quote(workload.Namespace))
 		}
 		if err := oneBehaviour(rule); err != nil && v.sound(path) {
 			v.report(path, "%s", err)

@@ -113,14 +113,17 @@ func breakAt(spec *v1alpha1.Spec, w Write, cut Cut) {
 	spec.Faults = append(slices.Clone(spec.Faults), f)
 }
 
-// recovery is the step that is to recover the release; false if the scenario has none of that kind.
+// recovery is the step that is to recover the release; false if the scenario has none of that kind. It uses no force,
+// whatever the scenario does.
 func (s Sweep) recovery(way Way, deployed int) (v1alpha1.Step, bool) {
 	step := v1alpha1.Step{Name: recoverName, Expect: &v1alpha1.Expect{Any: true}}
+	var plain v1alpha1.Options
+	plain.ForceConflicts, plain.ForceReplace = new(bool), new(bool)
 	if way == ByRollback {
 		if deployed == 0 {
 			return step, false
 		}
-		step.Do = v1alpha1.Choice{Kind: "rollback", Spec: &v1alpha1.Rollback{To: deployed}}
+		step.Do = v1alpha1.Choice{Kind: "rollback", Spec: &v1alpha1.Rollback{To: deployed, Options: plain}}
 		return step, true
 	}
 	i, err := s.index()
@@ -128,8 +131,10 @@ func (s Sweep) recovery(way Way, deployed int) (v1alpha1.Step, bool) {
 		return step, false
 	}
 	for _, earlier := range slices.Backward(s.File.Scenario.Spec.Steps[:i+1]) {
-		if earlier.Do.Kind == "upgrade" {
-			step.Do, step.Timeout = earlier.Do, earlier.Timeout
+		if upgrade, ok := earlier.Do.Spec.(*v1alpha1.Upgrade); ok {
+			again := *upgrade
+			again.ForceConflicts, again.ForceReplace = plain.ForceConflicts, plain.ForceReplace
+			step.Do, step.Timeout = v1alpha1.Choice{Kind: earlier.Do.Kind, Spec: &again}, earlier.Timeout
 			return step, true
 		}
 	}

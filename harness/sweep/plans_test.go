@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"rehearse.dev/rehearse/harness/api/v1alpha1"
 	"rehearse.dev/rehearse/harness/plan"
 	"rehearse.dev/rehearse/harness/runner"
 	"rehearse.dev/rehearse/harness/scenario"
@@ -20,13 +21,13 @@ spec:
   description: The shop.
   seed: 7
   cluster: {isolation: namespace}
-  release: {name: shop, chart: CHART}
+  release: {name: shop, chart: CHART, options: {forceConflicts: true}}
   faults:
   - {name: late, deletePod: {workload: Deployment/backend}}
   steps:
   - {name: v1, install: {values: {tag: v1}}}
   - {name: broken, upgrade: {values: {tag: v3}}, expect: {error: {}}}
-  - {name: v2, upgrade: {values: {tag: v2}}}
+  - {name: v2, upgrade: {values: {tag: v2}, forceConflicts: true}}
   - {name: back, rollback: 1}
   - {name: gone, uninstall: {}, during: [late]}
   assert:
@@ -71,6 +72,18 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+func optionsOf(t *testing.T, spec any) v1alpha1.Options {
+	t.Helper()
+	switch o := spec.(type) {
+	case *v1alpha1.Rollback:
+		return o.Options
+	case *v1alpha1.Upgrade:
+		return o.Options
+	}
+	t.Fatalf("%T is no recovery", spec)
+	return v1alpha1.Options{}
+}
+
 func TestTries(t *testing.T) {
 	t.Parallel()
 	s := load(t, "back")
@@ -99,10 +112,16 @@ func TestTries(t *testing.T) {
 		if got := p.Steps[4].Operation; got != string(try.Way) {
 			t.Errorf("%s recovers by %s", p.ID(), got)
 		}
+		if o := optionsOf(t, p.Steps[4].Spec); o.ForceConflicts == nil || *o.ForceConflicts || o.ForceReplace == nil || *o.ForceReplace {
+			t.Errorf("%s recovers by force: %+v", p.ID(), p.Steps[4].Spec)
+		}
 		killed := try.Cut == sweep.KilledBefore || try.Cut == sweep.KilledAfter
 		if driver := p.Scenario.Spec.Release.Driver; (driver == "cli") != killed {
 			t.Errorf("%s runs Helm by driver %s", p.ID(), driver)
 		}
+	}
+	if upgrade := s.File.Scenario.Spec.Steps[2].Do.Spec.(*v1alpha1.Upgrade); !*upgrade.ForceConflicts {
+		t.Error("the scenario's own upgrade was changed")
 	}
 	if len(s.File.Scenario.Spec.Faults) != 1 || len(s.File.Scenario.Spec.Steps) != 5 || s.File.Scenario.Spec.Steps[3].Expect != nil {
 		t.Errorf("the scenario itself was changed: %+v", s.File.Scenario.Spec)

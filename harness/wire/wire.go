@@ -37,6 +37,8 @@ type Action struct {
 	// After runs once the API server has answered, before any byte of its answer goes back. It does not run if the API
 	// server did not answer.
 	After func(context.Context)
+	// Read is told of the API server's answer, whole, before any byte of it goes back. Of a watch that is a refusal only.
+	Read func(status int, body []byte)
 	// Response is what happens to the API server's answer.
 	Response *Response
 }
@@ -71,8 +73,6 @@ type Response struct {
 	Last []byte
 	// Edit returns another body, and whether it differs. It is not called for watches, nor if there is a break.
 	Edit func(body []byte) ([]byte, bool)
-	// Read is told of the API server's answer before any byte of it goes back. Of a watch that is a refusal only.
-	Read func(status int, body []byte)
 	// Done runs when it happens, which is never if the client loses interest before.
 	Done func()
 }
@@ -80,6 +80,6 @@ type Response struct {
 // Path is what faults see of the gateway.
 type Path interface {
 	// Intercept lets an interceptor decide on the requests to come, until it is removed. Those that were there before are
-	// asked first, and one that answers a request, or breaks its response, is the last to be asked.
+	// asked first, and one that answers a request, or does something to its response, is the last to be asked.
 	Intercept(Interceptor) (remove func())
 }

@@ -156,6 +156,8 @@ func tell(e evidence.Event, b *evidence.Bundle) string {
 		return tellRestart(e.Restart)
 	case e.Gap != nil:
 		return fmt.Sprintf("evidence of %s may be missing%s", e.Gap.Resource, because(e.Gap.Reason))
+	case e.Lack != nil:
+		return fmt.Sprintf("this cluster cannot have %s%s", e.Lack.What, because(e.Lack.Reason))
 	}
 	return ""
 }

@@ -1,6 +1,10 @@
 package v1alpha1
 
-import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+import (
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
 
 // Match says which of Helm's requests to the API server are meant. Empty fields fit any.
 type Match struct {
@@ -12,6 +16,18 @@ type Match struct {
 	Manager     string `json:"manager,omitempty" doc:"The field manager that the request states."`
 	Nth         int    `json:"nth,omitempty" min:"0" doc:"The n-th that fits, and those after it, counted from 1 since the fault was injected; all if 0."`
 	Probability int    `json:"probability,omitempty" min:"0" doc:"How likely each of them is to be chosen, in percent, by the scenario's seed: the k-th request about an object is chosen in every run with that seed, or in none. All are if 0."`
+}
+
+// Mistakes says what is wrong with a match, by field.
+func (m Match) Mistakes() map[string]string {
+	all := map[string]string{}
+	if m.Probability > 100 {
+		all["probability"] = "is more than 100 percent"
+	}
+	if star := strings.Index(m.Name, "*"); star >= 0 && star < len(m.Name)-1 {
+		all["name"] = "has a * that is not at its end"
+	}
+	return all
 }
 
 // API disturbs requests of Helm on their way to the API server and back.
