@@ -2,6 +2,6 @@
 // controllers. Each writes under a field manager and a user agent of its own, and every write is evidence.
 //
 // A reference or manifest without a namespace means the scenario's. One that names another namespace is taken at its
-// word, as are cluster-scoped objects: an actor is as powerful as the configuration that its troupe was given, and
-// what it leaves elsewhere is not cleaned up after it.
+// word, as are cluster-scoped objects: an actor is as powerful as the configuration that its troupe was given. Who gave it
+// cleans up what it makes; what it changes of objects that were there before stays changed.
 package actor

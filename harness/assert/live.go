@@ -106,9 +106,8 @@ func (j *liveJudge) judgeObject(manifest map[string]any) {
 		return
 	}
 	o := inSnapshot(j.state, manifest)
-	home := j.state.Ledger.Namespace
 	switch {
-	case o == nil && want.Namespace != "" && want.Namespace != home:
+	case o == nil && j.v.outside(ref.Ref{Kind: want.Kind, Group: want.Group, Namespace: want.Namespace, Name: want.Name}):
 		j.r.miss("%s is in namespace %s, which is not watched", want, want.Namespace)
 		return
 	case o == nil && j.v.gap(nil, j.r, want.Kind): // it may only not have been watched

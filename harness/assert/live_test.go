@@ -114,6 +114,11 @@ func TestLive(t *testing.T) {
 			says:  []string{"ConfigMap/far is in namespace kube-system, which is not watched"},
 		},
 		{
+			name: "another namespace, watched", want: failed, spec: &v1alpha1.Live{},
+			edits: manifestWith(`{apiVersion: v1, kind: ConfigMap, metadata: {name: watched, namespace: kube-system}}`),
+			says:  []string{"ConfigMap/watched is in the manifest of revision 3 but does not exist"},
+		},
+		{
 			name: "generated name", want: inconclusive, spec: &v1alpha1.Live{},
 			edits: manifestWith(`{apiVersion: batch/v1, kind: Job, metadata: {generateName: x-}}`), says: []string{"kind Job has no name of its own"},
 		},

@@ -1,6 +1,8 @@
 package assert
 
 import (
+	"slices"
+
 	"rehearse.dev/rehearse/harness/api/v1alpha1"
 	"rehearse.dev/rehearse/harness/evidence"
 	"rehearse.dev/rehearse/harness/ownership"
@@ -127,8 +129,36 @@ func (v *View) gone(text string, s evidence.Snapshot, r *Result) {
 	r.miss("%s matches nothing: no evidence names such an object", text)
 }
 
-// unwatched tells whether objects of that kind could not be watched from the start.
+// unwatched tells whether an object was not watched, or objects of its kind could not be from the start.
 func (v *View) unwatched(text string, r *Result) bool {
 	want, err := ref.Parse(text)
-	return err == nil && v.gap(nil, r, want.Kind)
+	if err != nil {
+		return false
+	}
+	if v.outside(want) {
+		r.miss("%s is outside of the scenario's namespace and was not watched", text)
+		return true
+	}
+	return v.gap(nil, r, want.Kind)
+}
+
+// outside tells whether nobody watched an object: it is in another namespace, or an actor wrote to it outside of any, the
+// run did not watch it besides, and nothing was ever told of it.
+func (v *View) outside(want ref.Ref) bool {
+	home := v.Bundle.Variant.Namespace
+	means := func(r evidence.Ref) bool { return v.means(want, r) }
+	elsewhere := want.Namespace != "" && want.Namespace != home
+	if want.Namespace == "" {
+		elsewhere = slices.ContainsFunc(v.Bundle.Timeline, func(e evidence.Event) bool {
+			return e.Write != nil && e.Write.Ref.Namespace == "" && means(e.Write.Ref)
+		})
+	}
+	if !elsewhere || len(v.track(means).versions) > 0 {
+		return false
+	}
+	return !slices.ContainsFunc(v.Bundle.Variant.Also, func(text string) bool {
+		also, err := ref.Parse(text)
+		sameGroup := also.Group == want.Group || also.Group == "" || want.Group == ""
+		return err == nil && also.Kind == want.Kind && also.Name == want.Name && also.Namespace == want.Namespace && sameGroup
+	})
 }

@@ -4,7 +4,17 @@ import (
 	"testing"
 
 	"rehearse.dev/rehearse/harness/api/v1alpha1"
+	"rehearse.dev/rehearse/harness/evidence"
 )
+
+// wrote has an actor write to a cluster-scoped object.
+func wrote(kind, name string) func(*story) {
+	return func(s *story) {
+		s.rec.Record(evidence.Event{Write: &evidence.ActorWrite{
+			Actor: "a", Verb: "create", Ref: evidence.Ref{Group: "rbac.authorization.k8s.io", Version: "v1", Kind: kind, Name: name},
+		}})
+	}
+}
 
 func TestObject(t *testing.T) {
 	t.Parallel()
@@ -74,6 +84,33 @@ func TestObject(t *testing.T) {
 				s.newest().Manifest = append(chart("v1", 0), parse(`{apiVersion: v1, kind: ConfigMap, metadata: {name: extra}}`))
 			}},
 			says: []string{`ConfigMap/extra does not exist at the end of step "back"`},
+		},
+		{
+			name: "in a namespace that is not watched", want: inconclusive, spec: &v1alpha1.ObjectMatch{Object: "ConfigMap/kube-system/far", Absent: true},
+			edits: manifestWith(`{apiVersion: v1, kind: ConfigMap, metadata: {name: far, namespace: kube-system}}`),
+			says:  []string{"ConfigMap/kube-system/far is outside of the scenario's namespace and was not watched"},
+		},
+		{
+			name: "there, and expected to exist", want: inconclusive, spec: &v1alpha1.ObjectMatch{Object: "ConfigMap/kube-system/far"},
+			edits: manifestWith(`{apiVersion: v1, kind: ConfigMap, metadata: {name: far, namespace: kube-system}}`),
+			says:  []string{"was not watched"},
+		},
+		{
+			name: "there, but watched, and absent", want: passed, spec: &v1alpha1.ObjectMatch{Object: "ConfigMap/kube-system/watched", Absent: true},
+			edits: manifestWith(`{apiVersion: v1, kind: ConfigMap, metadata: {name: watched, namespace: kube-system}}`),
+		},
+		{
+			name: "there, but watched, and expected to exist", want: failed, spec: &v1alpha1.ObjectMatch{Object: "ConfigMap/kube-system/watched"},
+			edits: manifestWith(`{apiVersion: v1, kind: ConfigMap, metadata: {name: watched, namespace: kube-system}}`),
+			says:  []string{`does not exist at the end of step "back"`},
+		},
+		{
+			name: "of an actor, outside of namespaces", want: inconclusive, spec: &v1alpha1.ObjectMatch{Object: "ClusterRole/far", Absent: true},
+			edits: edits{"back": wrote("ClusterRole", "far")}, says: []string{"ClusterRole/far is outside of the scenario's namespace and was not watched"},
+		},
+		{
+			name: "of an actor, there, but watched", want: passed, spec: &v1alpha1.ObjectMatch{Object: "ClusterRole/watched", Absent: true},
+			edits: edits{"back": wrote("ClusterRole", "watched")},
 		},
 		{name: "unknown", want: inconclusive, spec: &v1alpha1.ObjectMatch{Object: "ConfigMap/x"}, says: []string{"ConfigMap/x matches nothing"}},
 		{name: "malformed", want: inconclusive, spec: &v1alpha1.ObjectMatch{Object: "settings"}, says: []string{"not a reference"}},

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"rehearse.dev/rehearse/harness/evidence"
+	"rehearse.dev/rehearse/harness/ref"
 )
 
 const (
@@ -33,12 +34,39 @@ func annotatedPairs(s evidence.Snapshot, from string, r *Result) []pair {
 	if len(pairs) == 0 && len(r.Missing) == 0 {
 		r.miss("no object of revision %d has annotations that state an order (%s)", rev.Revision, from)
 	}
+	return closed(pairs)
+}
+
+// closed adds what follows from pairs: what comes after something comes after all that this comes after, also in a step
+// that leaves the one between them alone.
+func closed(pairs []pair) []pair {
+	stated := map[[2]string]bool{}
+	for _, p := range pairs {
+		stated[[2]string{p.first.text, p.then.text}] = true
+	}
+	for i := 0; i < len(pairs); i++ { // the list grows
+		for _, next := range pairs {
+			key := [2]string{pairs[i].first.text, next.then.text}
+			if pairs[i].then.text == next.first.text && key[0] != key[1] && !stated[key] {
+				stated[key] = true
+				pairs = append(pairs, pair{pairs[i].first, next.then})
+			}
+		}
+	}
 	return pairs
+}
+
+// nameFrom is how a scenario in home would refer to an object.
+func nameFrom(home string, r evidence.Ref) string {
+	if r.Namespace == "" || r.Namespace == home {
+		return r.String()
+	}
+	return ref.Ref{Kind: r.Kind, Namespace: r.Namespace, Name: r.Name}.String()
 }
 
 func manifestTarget(o map[string]any, home string) target {
 	want := refOf(o)
-	return target{want.String(), func(live evidence.Ref) bool { return sameObject(want, live, home) }}
+	return target{nameFrom(home, want), func(live evidence.Ref) bool { return sameObject(want, live, home) }}
 }
 
 func dependencyPairs(manifest []map[string]any, home string, r *Result) []pair {
@@ -54,7 +82,7 @@ func dependencyPairs(manifest []map[string]any, home string, r *Result) []pair {
 				r.miss("%s: annotation %s: %v", refOf(o), dependsOnAnnotation, err)
 				continue
 			}
-			first := target{want.String(), func(live evidence.Ref) bool {
+			first := target{nameFrom(home, want), func(live evidence.Ref) bool {
 				return live.Group == want.Group && live.Kind == want.Kind && live.Namespace == want.Namespace && live.Name == want.Name
 			}}
 			pairs = append(pairs, pair{first, manifestTarget(o, home)})

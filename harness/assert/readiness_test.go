@@ -197,6 +197,24 @@ func TestReadinessOrderFromAnnotations(t *testing.T) {
 			edits: edits{"back": annotated(map[string]map[string]any{backend: {"config.kubernetes.io/depends-on": "/namespaces/ns/Service/x"}})},
 			says:  []string{"Service/x matches nothing"},
 		},
+		{
+			name: "over one that the step leaves alone", want: failed, spec: dependsOn,
+			edits: edits{"instead of back": func(s *story) {
+				s.revise(3, chart("v1", 0))
+				for _, m := range chart("v1", 0) {
+					if key := keyOf(m); key == db || key == frontend {
+						s.apply(m)
+					}
+				}
+				s.status(frontend, "Current")
+				s.status(db, "Current")
+				annotated(map[string]map[string]any{
+					backend:  {"config.kubernetes.io/depends-on": "apps/namespaces/ns/StatefulSet/db"},
+					frontend: {"config.kubernetes.io/depends-on": "apps/namespaces/ns/Deployment/backend"},
+				})(s)
+			}},
+			says: []string{"Deployment/frontend became Current", "before StatefulSet/db"},
+		},
 		{name: "groups hold", edits: edits{"back": groups}, want: passed, spec: hip},
 		{
 			name: "groups do not", edits: edits{"instead of back": rollOut(backend, db, frontend), "back": groups}, want: failed, spec: hip,

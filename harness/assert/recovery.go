@@ -146,6 +146,7 @@ func (v *View) measure(m *measurement, t target, window []string, s evidence.Sna
 	}
 	r.rest(seq)
 	switch {
+	case status == "" && v.unwatched(t.text, r):
 	case status == "" && !slices.ContainsFunc(s.Objects, func(o map[string]any) bool { return t.fits(refOf(o)) }):
 		m.unfinished = append(m.unfinished, workload{t.text, "it does not exist"})
 	case status == "":

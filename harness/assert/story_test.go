@@ -86,6 +86,7 @@ func begin(t *testing.T, planned []string) *story {
 	s.ledger = evidence.Ledger{Release: "shop", Namespace: "ns"}
 	rec, err := evidence.Create(s.dir, evidence.Variant{
 		Scenario: "story", File: "story.yaml", Release: "shop", Namespace: "ns", Steps: planned,
+		Also:     []string{"ConfigMap/kube-system/watched", "ClusterRole.rbac.authorization.k8s.io/watched"},
 		Versions: map[string]string{"helm": "v4.3.1"},
 		Lines:    map[string]int{"steps[0]": 10, "steps[3]": 13, "assert[0]": 20},
 	}, evidence.WithClock(func() time.Duration { s.now += 100 * time.Millisecond; return s.now }))

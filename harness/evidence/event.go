@@ -274,6 +274,9 @@ type Variant struct {
 	Matrix      map[string]string `json:"matrix,omitempty"`
 	Release     string            `json:"release"`
 	Namespace   string            `json:"namespace"`
+	// Also names the objects that were watched as well, wherever they are, as Kind[.group]/[namespace/]name. What carries the
+	// release's marks is watched outside of namespaces and in the namespaces that Also mentions.
+	Also    []string          `json:"also,omitempty"`
 	Started     time.Time         `json:"started"`
 	Versions    map[string]string `json:"versions,omitempty"`
 	// Steps are the names of the planned steps, in order, those of finally last.

@@ -54,7 +54,7 @@ func (s *Subscription) learn(ctx context.Context, object ref.Ref) error {
 
 // awaitElsewhere awaits an object outside the scope through a subscription to it alone, which leaves no evidence.
 func (s *Subscription) awaitElsewhere(ctx context.Context, object ref.Ref, cond Condition) error {
-	alone, err := s.hub.Subscribe(ctx, Scope{extra: &object}, discard{})
+	alone, err := s.hub.Subscribe(ctx, Scope{Also: []ref.Ref{object}}, discard{})
 	if err != nil {
 		return err
 	}

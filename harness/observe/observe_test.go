@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"rehearse.dev/rehearse/harness/eventually"
 	"rehearse.dev/rehearse/harness/evidence"
@@ -33,16 +34,70 @@ func podPhase(phase, ready string) map[string]any {
 	}}
 }
 
+// TestTransitionOfFiftyMillisecondsIsSeen: a state that lasts no longer is seen, and so is every one that lasts longer because
+// the machine is busy.
 func TestTransitionOfFiftyMillisecondsIsSeen(t *testing.T) {
 	t.Parallel()
 	s := stage(t)
 	s.create("pods", waitingPod)
-	start := time.Now()
-	s.patch("pods", "web", podPhase("Running", "True"), "status")
-	s.patch("pods", "web", podPhase("Running", "False"), "status")
-	s.patch("pods", "web", podPhase("Running", "True"), "status")
-	t.Logf("three transitions in %s", time.Since(start))
-	s.expectStory("Pod/web", "added NotFound→InProgress modified InProgress→Current modified Current→InProgress modified InProgress→Current")
+	want := "added NotFound→InProgress"
+	shortest := time.Hour
+	for try := 0; shortest > 50*time.Millisecond; try++ {
+		if try == 100 {
+			t.Fatalf("no state lasted less than %s: this shows nothing", shortest)
+		}
+		start := time.Now()
+		s.patch("pods", "web", podPhase("Running", "True"), "status")
+		s.patch("pods", "web", podPhase("Running", "False"), "status")
+		shortest = min(shortest, time.Since(start))
+		want += " modified InProgress→Current modified Current→InProgress"
+	}
+	s.expectStory("Pod/web", want)
+}
+
+// TestOutsideTheNamespace: of other namespaces what the scope names is held, what carries the release's marks in those, and
+// what these own; nothing else.
+func TestOutsideTheNamespace(t *testing.T) {
+	t.Parallel()
+	s, far := stage(t), namespace(t)
+	elsewhere := func(name, marks string) *unstructured.Unstructured {
+		t.Helper()
+		u := parse(t, "{apiVersion: v1, kind: ConfigMap, metadata: {name: "+name+marks+"}}")
+		made, err := in("configmaps", far).Create(t.Context(), u, metav1.CreateOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return made
+	}
+	owned := func(by *unstructured.Unstructured) string {
+		return fmt.Sprintf(", ownerReferences: [{apiVersion: v1, kind: ConfigMap, name: %s, uid: %s}]", by.GetName(), by.GetUID())
+	}
+	marks := ", annotations: {meta.helm.sh/release-name: shop, meta.helm.sh/release-namespace: " + s.namespace + "}"
+	elsewhere("before", "")
+	elsewhere("release-before", marks)
+	sub, err := shared.Subscribe(t.Context(), observe.Scope{Namespace: s.namespace, Release: "shop", Also: []ref.Ref{
+		{Kind: "ConfigMap", Namespace: far, Name: "before"}, {Kind: "ConfigMap", Namespace: far, Name: "named"}, {Kind: "Namespace", Name: far},
+	}}, s.sink)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sub.Close()
+	s.sub = sub
+	parent := elsewhere("release", marks)
+	elsewhere("child", owned(parent))
+	elsewhere("named", "")
+	elsewhere("stranger", "")
+	elsewhere("strangers", ", annotations: {meta.helm.sh/release-name: shop, meta.helm.sh/release-namespace: another}")
+	want := []string{"ConfigMap/before", "ConfigMap/child", "ConfigMap/named", "ConfigMap/release", "ConfigMap/release-before", "Namespace/" + far}
+	if got := s.snapshot(); !slices.Equal(got, want) {
+		t.Errorf("snapshot: %v, want %v", got, want)
+	}
+	if err := in("configmaps", far).Delete(t.Context(), "named", metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	s.expectStory("ConfigMap/named", "added NotFound→Current deleted Current→NotFound")
+	s.expectStory("ConfigMap/release-before", "initial NotFound→Current")
+	s.expectStory("ConfigMap/stranger", "")
 }
 
 func TestAwaitSeesWhatLastsAMoment(t *testing.T) {

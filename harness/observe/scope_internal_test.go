@@ -7,20 +7,23 @@ import (
 	"testing"
 
 	"k8s.io/apimachinery/pkg/types"
+
+	"rehearse.dev/rehearse/harness/ref"
 )
 
 func TestHubForgetsWhoHasLeft(t *testing.T) {
 	t.Parallel()
 	h := &Hub{audience: map[string][]*Subscription{}}
 	var subs []*Subscription
-	for _, scope := range []Scope{{Namespace: "a", Release: "shop"}, {Namespace: "a"}, {Namespace: "b", Release: "shop"}} {
+	elsewhere := []ref.Ref{{Kind: "ConfigMap", Namespace: "a", Name: "x"}, {Kind: "ConfigMap", Namespace: "default", Name: "x"}, {Kind: "ConfigMap", Namespace: "default", Name: "y"}}
+	for _, scope := range []Scope{{Namespace: "a", Release: "shop"}, {Namespace: "a"}, {Namespace: "b", Release: "shop", Also: elsewhere}} {
 		s := &Subscription{hub: h, scope: scope, ended: make(chan struct{}), held: map[types.UID]*object{"x": {}}}
 		if err := h.join(s); err != nil {
 			t.Fatal(err)
 		}
 		subs = append(subs, s)
 	}
-	for namespace, want := range map[string]int{"a": 2, "b": 1, "": 2, "default": 2, "c": 0} {
+	for namespace, want := range map[string]int{"a": 3, "b": 1, "": 2, "default": 2, "c": 0} {
 		if got := len(h.listeners(namespace)); got != want {
 			t.Errorf("namespace %q: %d listeners, want %d", namespace, got, want)
 		}

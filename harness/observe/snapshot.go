@@ -44,7 +44,16 @@ func (s *Subscription) settle(ctx context.Context, w *watcher) error {
 	if w.res.events() {
 		return nil
 	}
-	list, err := s.list(ctx, w.res)
+	for _, place := range s.scope.places(w.res) {
+		if err := s.settleIn(ctx, w, place); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Subscription) settleIn(ctx context.Context, w *watcher, place string) error {
+	list, err := s.list(ctx, w.res, place)
 	if ctx.Err() != nil {
 		return fmt.Errorf("list %s: %w", w.res, context.Cause(ctx)) // client-go does not always wrap it
 	}
@@ -60,9 +69,9 @@ func (s *Subscription) settle(ctx context.Context, w *watcher) error {
 	}
 	err = w.await(ctx, func(mark string) bool {
 		there := newest == "" || w.hasBegun() && !behind(mark, newest)
-		return there && !s.outlives(w.res, list.ResourceVersion, listed)
+		return there && !s.outlives(w.res, place, list.ResourceVersion, listed)
 	})
-	if err != nil || w.res.namespaced {
+	if err != nil || w.res.namespaced && place == s.scope.Namespace {
 		return err
 	}
 	// A dependent may have been delivered, and dropped, before its owner.
@@ -73,10 +82,10 @@ func (s *Subscription) settle(ctx context.Context, w *watcher) error {
 	return err
 }
 
-// list reads the metadata of a resource. It waits for an API server that is away.
-func (s *Subscription) list(ctx context.Context, res resource) (*metav1.PartialObjectMetadataList, error) {
+// list reads the metadata of a resource in a place. It waits for an API server that is away.
+func (s *Subscription) list(ctx context.Context, res resource, place string) (*metav1.PartialObjectMetadataList, error) {
 	for {
-		list, err := s.hub.meta.Resource(res.gvr).Namespace(s.namespaceOf(res)).List(ctx, metav1.ListOptions{})
+		list, err := s.hub.meta.Resource(res.gvr).Namespace(place).List(ctx, metav1.ListOptions{})
 		if !outOfReach(err) {
 			return list, err
 		}
@@ -88,19 +97,12 @@ func (s *Subscription) list(ctx context.Context, res resource) (*metav1.PartialO
 	}
 }
 
-func (s *Subscription) namespaceOf(res resource) string {
-	if res.namespaced {
-		return s.home()
-	}
-	return metav1.NamespaceAll
-}
-
-// outlives reports whether an object is held that was gone when the list was read.
-func (s *Subscription) outlives(res resource, version string, listed map[types.UID]bool) bool {
+// outlives reports whether an object is held that was gone when the list of its place was read.
+func (s *Subscription) outlives(res resource, place, version string, listed map[types.UID]bool) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for uid, o := range s.held {
-		same := o.res.gvr.GroupResource() == res.gvr.GroupResource()
+		same := o.res.gvr.GroupResource() == res.gvr.GroupResource() && o.obj.GetNamespace() == place
 		if same && !listed[uid] && !behind(version, o.obj.GetResourceVersion()) {
 			return true
 		}

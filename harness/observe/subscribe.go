@@ -65,13 +65,18 @@ func (s *Subscription) present(ctx context.Context) ([]delivery, error) {
 		if w.res.events() {
 			return nil
 		}
-		items, err := s.read(ctx, w)
-		mu.Lock()
-		defer mu.Unlock()
-		for _, u := range items {
-			found = append(found, delivery{w.res, evidence.Initial, u})
+		for _, place := range s.scope.places(w.res) {
+			items, err := s.read(ctx, w, place)
+			if err != nil {
+				return err
+			}
+			mu.Lock()
+			for _, u := range items {
+				found = append(found, delivery{w.res, evidence.Initial, u})
+			}
+			mu.Unlock()
 		}
-		return err
+		return nil
 	})
 	slices.SortFunc(found, func(a, b delivery) int { return byName(a.obj, b.obj) })
 	slices.SortStableFunc(found, func(a, b delivery) int {
@@ -80,11 +85,11 @@ func (s *Subscription) present(ctx context.Context) ([]delivery, error) {
 	return found, err
 }
 
-// read lists a namespaced resource in the scope's namespace whole; of a cluster-scoped one, which may be large, it
-// reads the metadata and then the objects that carry the release's marks.
-func (s *Subscription) read(ctx context.Context, w *watcher) ([]*unstructured.Unstructured, error) {
-	if w.res.namespaced {
-		list, err := s.hub.dyn.Resource(w.res.gvr).Namespace(s.home()).List(ctx, metav1.ListOptions{})
+// read lists a resource in the scope's namespace whole; elsewhere, where there may be many more, it reads the metadata and
+// then the objects that belong to the scope.
+func (s *Subscription) read(ctx context.Context, w *watcher, place string) ([]*unstructured.Unstructured, error) {
+	if w.res.namespaced && place == s.scope.Namespace {
+		list, err := s.hub.dyn.Resource(w.res.gvr).Namespace(place).List(ctx, metav1.ListOptions{})
 		if err != nil {
 			return nil, ignoreGone(err)
 		}
@@ -94,21 +99,21 @@ func (s *Subscription) read(ctx context.Context, w *watcher) ([]*unstructured.Un
 		}
 		return items, nil
 	}
-	list, err := s.hub.meta.Resource(w.res.gvr).List(ctx, metav1.ListOptions{})
+	list, err := s.hub.meta.Resource(w.res.gvr).Namespace(place).List(ctx, metav1.ListOptions{})
 	if err != nil {
 		return nil, ignoreGone(err)
 	}
 	return s.adopt(ctx, w, list.Items)
 }
 
-// adopt reads the cluster-scoped objects that belong to the scope and are not held yet.
+// adopt reads the objects outside the scope's namespace that belong to the scope and are not held yet.
 func (s *Subscription) adopt(ctx context.Context, w *watcher, items []metav1.PartialObjectMetadata) ([]*unstructured.Unstructured, error) {
 	var found []*unstructured.Unstructured
 	for i := range items {
 		if !s.misses(w.res, &items[i]) {
 			continue
 		}
-		u, err := s.hub.dyn.Resource(w.res.gvr).Get(ctx, items[i].Name, metav1.GetOptions{})
+		u, err := s.hub.dyn.Resource(w.res.gvr).Namespace(items[i].Namespace).Get(ctx, items[i].Name, metav1.GetOptions{})
 		if err := ignoreGone(err); err != nil {
 			return nil, err
 		}
@@ -128,17 +133,10 @@ func (s *Subscription) misses(res resource, m *metav1.PartialObjectMetadata) boo
 	}
 	u := &unstructured.Unstructured{Object: map[string]any{}}
 	u.SetName(m.Name)
+	u.SetNamespace(m.Namespace)
 	u.SetAnnotations(m.Annotations)
 	u.SetOwnerReferences(m.OwnerReferences)
 	return s.wants(delivery{res: res, obj: u})
-}
-
-// home is the namespace whose objects the scope holds.
-func (s *Subscription) home() string {
-	if s.scope.extra != nil {
-		return s.scope.extra.Namespace
-	}
-	return s.scope.Namespace
 }
 
 // eachWatcher calls do for every resource that the scope covers, several at once. Those of which it holds objects come

@@ -18,46 +18,67 @@ const (
 	releaseNamespace = "meta.helm.sh/release-namespace"
 )
 
-// Scope is a scenario's part of a cluster: the objects of its namespace, and the cluster-scoped ones that carry the
-// release's annotations or are owned by an object of the scope. An object that once belonged to the scope stays in it.
+// Scope is a scenario's part of a cluster: the objects of its namespace, and of the cluster-scoped ones and those of the
+// namespaces that Also mentions the ones that carry the release's annotations, that Also names, or that are owned by an
+// object of the scope. An object that once belonged to the scope stays in it.
 type Scope struct {
 	// Namespace is the scenario's namespace; the release's too.
 	Namespace string
 	// Release is the release's name; empty leaves cluster-scoped objects out.
 	Release string
-	// extra is one more object, wherever it is.
-	extra *ref.Ref
+	// Also names more objects, wherever they are.
+	Also []ref.Ref
+}
+
+// others are the namespaces beside the scenario's.
+func (s Scope) others() []string {
+	var list []string
+	for _, r := range s.Also {
+		if r.Namespace != "" && r.Namespace != s.Namespace && !slices.Contains(list, r.Namespace) {
+			list = append(list, r.Namespace)
+		}
+	}
+	return list
 }
 
 // namespaces are the keys of the hub's audience that concern the scope.
 func (s Scope) namespaces() []string {
-	var list []string
+	list := s.others()
 	if s.Namespace != "" {
 		list = append(list, s.Namespace)
-	}
-	if s.extra != nil && s.extra.Namespace != "" && s.extra.Namespace != s.Namespace {
-		list = append(list, s.extra.Namespace)
 	}
 	if s.clusterScoped() {
 		list = append(list, "")
 	}
 	// Events that regard cluster-scoped objects are kept in this namespace.
-	if s.Release != "" && s.Namespace != metav1.NamespaceDefault {
+	if s.Release != "" && !slices.Contains(list, metav1.NamespaceDefault) {
 		list = append(list, metav1.NamespaceDefault)
 	}
 	return list
 }
 
 func (s Scope) clusterScoped() bool {
-	return s.Release != "" || s.extra != nil && s.extra.Namespace == ""
+	return s.Release != "" || slices.ContainsFunc(s.Also, func(r ref.Ref) bool { return r.Namespace == "" })
 }
 
 // covers reports whether objects of the resource can be in the scope at all.
 func (s Scope) covers(res resource) bool {
-	if s.extra != nil && s.Namespace == "" && s.Release == "" {
-		return s.extra.FitsKind(res.gvr.Group, res.kind)
+	if s.Namespace == "" && s.Release == "" {
+		return slices.ContainsFunc(s.Also, func(r ref.Ref) bool { return r.FitsKind(res.gvr.Group, res.kind) })
 	}
 	return res.namespaced || s.clusterScoped()
+}
+
+// places are where objects of a resource can be in the scope: namespaces, or all of the cluster.
+func (s Scope) places(res resource) []string {
+	if !res.namespaced {
+		return []string{metav1.NamespaceAll}
+	}
+	places := s.others()
+	if s.Namespace != "" {
+		places = append(places, s.Namespace)
+	}
+	return places
 }
 
 // Sink takes evidence; evidence.Recorder is one. Its methods return the event's sequence number. They are called in
@@ -166,16 +187,16 @@ func (s *Subscription) take(d delivery) {
 
 // wants reports whether an object that is not held yet belongs to the scope.
 func (s *Subscription) wants(d delivery) bool {
-	if s.scope.extra != nil && s.scope.extra.Fits("", d.res.gvr.Group, d.res.kind, d.obj.GetNamespace(), d.obj.GetName()) {
+	if d.res.namespaced && d.obj.GetNamespace() == s.scope.Namespace {
 		return true
 	}
-	if d.res.namespaced {
-		return d.obj.GetNamespace() == s.scope.Namespace
+	named := func(r ref.Ref) bool {
+		return r.Fits(s.scope.Namespace, d.res.gvr.Group, d.res.kind, d.obj.GetNamespace(), d.obj.GetName())
 	}
-	return s.belongs(d.obj.GetAnnotations(), ownersOf(d.obj))
+	return slices.ContainsFunc(s.scope.Also, named) || s.belongs(d.obj.GetAnnotations(), ownersOf(d.obj))
 }
 
-// belongs reports whether a cluster-scoped object with these marks is the release's.
+// belongs reports whether an object with these marks, which is not in the scope's namespace, is the release's.
 func (s *Subscription) belongs(annotations map[string]string, owners []types.UID) bool {
 	if s.scope.Release == "" {
 		return false

@@ -40,6 +40,8 @@ type Plan struct {
 	Renders []string `json:"renders,omitempty"`
 	// ClusterScoped lists those of Renders that are outside of namespaces.
 	ClusterScoped []string `json:"clusterScoped,omitempty"`
+	// Elsewhere lists, as Kind.group/namespace/name, what its charts render into other namespaces than the scenario's.
+	Elsewhere []string `json:"elsewhere,omitempty"`
 	// Inputs are the charts and value files that its steps read; known once the charts were rendered.
 	Inputs []Input `json:"inputs,omitempty"`
 	// Touches is what the run may change, beside what the harness itself makes.

@@ -97,6 +97,47 @@ func objects(spec reflect.Value) []string {
 	return found
 }
 
+// Mentions lists the objects that the actors, the steps and the assertions of a scenario name, as references.
+func Mentions(spec *v1alpha1.Spec) []string {
+	var found []string
+	for _, part := range []any{spec.Actors, spec.Steps, spec.Finally, spec.Assert} {
+		found = mentioned(reflect.ValueOf(part), "", found)
+	}
+	return found
+}
+
+// mentioned adds what a value mentions, whose texts have a format.
+func mentioned(v reflect.Value, format string, found []string) []string {
+	switch v.Kind() {
+	case reflect.Pointer, reflect.Interface:
+		if !v.IsNil() {
+			found = mentioned(v.Elem(), format, found)
+		}
+	case reflect.Slice:
+		for i := range v.Len() {
+			found = mentioned(v.Index(i), format, found)
+		}
+	case reflect.String:
+		if format == "ref" && v.Len() > 0 {
+			found = add(found, v.String())
+		}
+	case reflect.Map:
+		if manifest, ok := v.Interface().(map[string]any); ok {
+			if name := manifestName(manifest); name != "" {
+				found = add(found, name)
+			}
+		}
+	case reflect.Struct:
+		if choice, ok := v.Interface().(v1alpha1.Choice); ok {
+			return mentioned(reflect.ValueOf(&choice.Spec).Elem(), "", found)
+		}
+		for _, f := range fields.Of(v.Type()) {
+			found = mentioned(f.Of(v), f.Format, found)
+		}
+	}
+	return found
+}
+
 // victim describes what a fault breaks; empty for a spec that does not say, which no registered kind has.
 func victim(spec any) string {
 	if toucher, ok := spec.(v1alpha1.Toucher); ok {

@@ -1,6 +1,8 @@
 package release
 
 import (
+	"slices"
+
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
@@ -23,6 +25,16 @@ var clusterKinds = map[string][]string{
 	"scheduling.k8s.io":            {"PriorityClass"},
 	"storage.k8s.io":               {"CSIDriver", "CSINode", "StorageClass", "VolumeAttachment", "VolumeAttributesClass"},
 	"storagemigration.k8s.io":      {"StorageVersionMigration"},
+}
+
+// ClusterKind reports whether a kind of Kubernetes lives outside of namespaces. An empty group fits any.
+func ClusterKind(group, kind string) bool {
+	for known, kinds := range clusterKinds {
+		if (group == "" || group == known) && slices.Contains(kinds, kind) {
+			return true
+		}
+	}
+	return false
 }
 
 // ClusterScoped returns the objects that live outside of namespaces: those of Kubernetes' own kinds, and custom

@@ -26,7 +26,7 @@ func (o Original) Plans(c scenario.Catalog, provider string) ([]plan.Plan, error
 			problems = append(problems, fmt.Errorf("%s: %w", v.Plan.ID(), err))
 			continue
 		}
-		p.Renders, p.ClusterScoped, p.Inputs = nil, nil, nil // which are found anew
+		p.Renders, p.ClusterScoped, p.Elsewhere, p.Inputs = nil, nil, nil, nil // which are found anew
 		all = append(all, p.On(provider))
 	}
 	return all, errors.Join(problems...)

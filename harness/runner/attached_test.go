@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
@@ -70,6 +71,65 @@ func TestAttached(t *testing.T) {
 	checkGone(t, client, namespace)
 	if _, err := client.RbacV1().ClusterRoles().Get(t.Context(), namespace, metav1.GetOptions{}); !apierrors.IsNotFound(err) {
 		t.Errorf("cluster role %s: %v", namespace, err)
+	}
+}
+
+// TestElsewhere: what a chart and actors make outside of the scenario's namespace is evidence, and does not stay; what was
+// there before does.
+func TestElsewhere(t *testing.T) {
+	t.Parallel()
+	c, j := borrow(t), openJournal(t)
+	client := kubernetesOf(t, c)
+	there := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "there-before", Namespace: metav1.NamespaceDefault}}
+	if _, err := client.CoreV1().ConfigMaps(there.Namespace).Create(t.Context(), there, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	plans := prepare(t, map[string]string{"s": `  cluster: {isolation: namespace}
+  release: {name: r, chart: strays}
+  actors:
+  - {name: role, create: {manifest: {apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: made-by-an-actor}}}}
+  - {name: far, apply: {manifest: {apiVersion: v1, kind: ConfigMap, metadata: {name: far, namespace: default}, data: {a: b}}}}
+  - {name: other, apply: {manifest: {apiVersion: v1, kind: ConfigMap, metadata: {name: there-before, namespace: default}, data: {a: b}}}}
+  - {name: bye, delete: {object: ClusterRole/made-by-an-actor}}
+  steps:
+  - {name: v1, install: {}}
+  - {name: made, act: role}
+  - {name: applied, act: far}
+  - {name: changed, act: other}
+  - {name: gone, act: bye}
+  - {name: again, act: role}
+  assert:
+  - live: {strict: true, at: v1}
+  - object: {object: ConfigMap/kube-system/stray, match: {metadata: {namespace: kube-system}}}
+  - object: {at: made, object: ClusterRole/made-by-an-actor}
+  - object: {at: gone, object: ClusterRole/made-by-an-actor, absent: true}
+  - ownership: {object: ConfigMap/default/far, field: .data.a, managers: [far]}
+  - object: {object: ConfigMap/default/there-before, match: {data: {a: b}}}
+`}, charts)
+	out := perform(t, t.Context(), Config{Attached: c, Journal: j, Parallel: 1}, plans)
+	if out.ExitCode != verdict.ExitPassed || len(records(t, j)) != 0 {
+		t.Errorf("%+v, and the journal holds %v", out, records(t, j))
+	}
+	for name, get := range map[string]func() error{
+		"the chart's": func() error {
+			_, err := client.CoreV1().ConfigMaps("kube-system").Get(t.Context(), "stray", metav1.GetOptions{})
+			return err
+		},
+		"an actor's": func() error {
+			_, err := client.CoreV1().ConfigMaps("default").Get(t.Context(), "far", metav1.GetOptions{})
+			return err
+		},
+		"outside of any": func() error {
+			_, err := client.RbacV1().ClusterRoles().Get(t.Context(), "made-by-an-actor", metav1.GetOptions{})
+			return err
+		},
+	} {
+		if err := get(); !apierrors.IsNotFound(err) {
+			t.Errorf("%s is still there: %v", name, err)
+		}
+	}
+	if _, err := client.CoreV1().ConfigMaps(there.Namespace).Get(t.Context(), there.Name, metav1.GetOptions{}); err != nil {
+		t.Errorf("what was there before: %v", err)
 	}
 }
 

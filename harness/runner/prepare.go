@@ -11,6 +11,7 @@ import (
 	"rehearse.dev/rehearse/harness/evidence"
 	"rehearse.dev/rehearse/harness/fault"
 	"rehearse.dev/rehearse/harness/plan"
+	"rehearse.dev/rehearse/harness/ref"
 	"rehearse.dev/rehearse/harness/release"
 	"rehearse.dev/rehearse/harness/scenario"
 )
@@ -61,7 +62,7 @@ func (r preparer) one(ctx context.Context, p plan.Plan) (rendering, error) {
 		return rendering{}, err
 	}
 	version := r.attached
-	if version == "" || isolation(p.Needs.Isolation, wide(p.Scenario.Spec.Faults)) == isolationCluster {
+	if version == "" || isolation(p.Needs.Isolation, wide(p.Scenario.Spec.Faults) || abroad(p.Scenario.Spec.Actors)) == isolationCluster {
 		version = booted
 	}
 	charts := release.Charts{BaseDir: p.Dir, CacheDir: r.cacheDir}
@@ -75,7 +76,7 @@ func (r preparer) one(ctx context.Context, p plan.Plan) (rendering, error) {
 
 // render renders the charts of a plan for a Kubernetes version, and decides by that what isolation it needs.
 func (r preparer) render(ctx context.Context, p plan.Plan, charts release.Charts, kubeVersion string) (rendering, error) {
-	scoped := wide(p.Scenario.Spec.Faults)
+	scoped := wide(p.Scenario.Spec.Faults) || abroad(p.Scenario.Spec.Actors)
 	var refused []refusal
 	for _, source := range sources(p) {
 		rendered, err := charts.Render(ctx, p.Scenario.Spec.Release, source.chart, kubeVersion)
@@ -88,13 +89,15 @@ func (r preparer) render(ctx context.Context, p plan.Plan, charts release.Charts
 		}
 		all := rendered.All()
 		outside := release.ClusterScoped(all)
-		scoped = scoped || len(outside) > 0 || len(rendered.OtherNamespaces()) > 0
+		elsewhere := rendered.OtherNamespaces()
+		scoped = scoped || len(outside) > 0 || len(elsewhere) > 0
+		p.Elsewhere = append(p.Elsewhere, references(elsewhere)...)
 		p.ClusterScoped = append(p.ClusterScoped, names(outside)...)
 		p.Renders = append(p.Renders, names(rendered.Refs())...)
 		p.Secrets = append(p.Secrets, secretsOf(all)...)
 		p.Inputs = append(p.Inputs, chartInputs(rendered.Inputs)...)
 	}
-	p.ClusterScoped, p.Renders = each(p.ClusterScoped), each(p.Renders)
+	p.ClusterScoped, p.Renders, p.Elsewhere = each(p.ClusterScoped), each(p.Renders), each(p.Elsewhere)
 	files, err := r.digests.fileInputs(p)
 	if err != nil {
 		return rendering{}, err
@@ -119,6 +122,23 @@ func names(refs []evidence.Ref) []string {
 		all[i] = ref.String()
 	}
 	return all
+}
+
+// references name objects wherever they are.
+func references(refs []evidence.Ref) []string {
+	all := make([]string, len(refs))
+	for i, r := range refs {
+		all[i] = ref.Ref{Kind: r.Kind, Group: r.Group, Namespace: r.Namespace, Name: r.Name}.String()
+	}
+	return all
+}
+
+// abroad reports whether an actor writes to an object outside of the scenario's namespace, as far as its kind tells.
+func abroad(actors []v1alpha1.Actor) bool {
+	return slices.ContainsFunc(plan.Mentions(&v1alpha1.Spec{Actors: actors}), func(text string) bool {
+		object, err := ref.Parse(text)
+		return err == nil && (object.Namespace != "" || release.ClusterKind(object.Group, object.Kind))
+	})
 }
 
 // each sorts names and drops those that occur again.

@@ -19,6 +19,7 @@ import (
 	"rehearse.dev/rehearse/harness/observe"
 	"rehearse.dev/rehearse/harness/plan"
 	"rehearse.dev/rehearse/harness/readiness"
+	"rehearse.dev/rehearse/harness/ref"
 	"rehearse.dev/rehearse/harness/release"
 )
 
@@ -42,6 +43,7 @@ type stage struct {
 	restarts  restarts
 	watching  *observe.Subscription
 	journal   *journal.Journal
+	traces    traces                  // what is noted in
 	noted     *journal.Entry          // the journal's entry of the namespace, on a cluster that outlives the run
 	home      *journal.Entry          // that of the home of helm commands, there
 	end       context.CancelCauseFunc // ends what setUp started
@@ -52,14 +54,12 @@ type stage struct {
 func (r *run) setUp(ctx context.Context, j job, a *arena, rec *evidence.Recorder) (*stage, error) {
 	s := &stage{
 		plan: j.plan, arena: a, rec: rec, redactor: r.redactor, commands: j.commands, journal: r.cfg.Journal,
-		scope: observe.Scope{Namespace: j.namespace, Release: j.plan.Scenario.Spec.Release.Name},
+		scope: observe.Scope{Namespace: j.namespace, Release: j.plan.Scenario.Spec.Release.Name, Also: parsed(also(j.plan))},
 	}
 	if a.kept {
-		entry, err := noteNamespace(r.cfg.Journal, a.cluster, s.scope)
-		if err != nil {
+		if err := s.noteTraces(ctx); err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrHarness, err)
 		}
-		s.noted = entry
 	}
 	ctx, s.end = context.WithCancelCause(ctx)
 	watchdog := time.AfterFunc(setUpBound, func() { s.end(errSetUp) })
@@ -77,6 +77,35 @@ func (r *run) setUp(ctx context.Context, j job, a *arena, rec *evidence.Recorder
 		}
 	}
 	return s, nil
+}
+
+// also names the objects that are watched wherever they are: what the charts render into other namespaces, and what the
+// scenario speaks of.
+func also(p plan.Plan) []string {
+	return each(append(plan.Mentions(&p.Scenario.Spec), p.Elsewhere...))
+}
+
+func parsed(texts []string) []ref.Ref {
+	var all []ref.Ref
+	for _, text := range texts {
+		if object, err := ref.Parse(text); err == nil { // of others, such as a name that needs a template, nothing can be said
+			all = append(all, object)
+		}
+	}
+	return all
+}
+
+// noteTraces writes down what the scenario is going to leave on a cluster that outlives the run.
+func (s *stage) noteTraces(ctx context.Context) error {
+	cfg := s.arena.cluster.RESTConfig()
+	client, err := kubernetes.NewForConfig(cfg)
+	if err == nil {
+		s.traces, err = tracesOf(ctx, cfg, client, s.scope, s.plan.Scenario.Spec.Actors)
+	}
+	if err == nil {
+		s.noted, err = s.traces.note(s.journal, s.arena.cluster)
+	}
+	return err
 }
 
 func (s *stage) makeNamespace(ctx context.Context) error {
@@ -192,7 +221,7 @@ func (s *stage) remove(ctx context.Context) error {
 		_ = deleteNamespace(ctx, s.client, s.scope.Namespace)
 		return nil
 	}
-	return leftBehind(strike(ctx, s.arena.cluster.RESTConfig(), s.client, s.scope))
+	return leftBehind(s.traces.strike(ctx, s.arena.cluster.RESTConfig(), s.client))
 }
 
 // gone waits until all is gone that remove began to remove. What is not stays in the journal.

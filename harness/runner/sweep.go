@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -17,9 +19,12 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
+	"rehearse.dev/rehearse/harness/api/v1alpha1"
 	"rehearse.dev/rehearse/harness/cluster"
 	"rehearse.dev/rehearse/harness/cluster/journal"
 	"rehearse.dev/rehearse/harness/observe"
+	"rehearse.dev/rehearse/harness/plan"
+	"rehearse.dev/rehearse/harness/ref"
 )
 
 // The journal's kind of a scenario's namespace, and the data that undoing it needs.
@@ -28,16 +33,81 @@ const (
 	dataKubeconfig = "kubeconfig"
 	dataName       = "name"
 	dataRelease    = "release"
+	dataElsewhere  = "elsewhere"
+	dataMade       = "made"
 )
 
 // undoBound is how long rehearse gc tries to remove one namespace.
 const undoBound = time.Minute
 
-// noteNamespace writes down that a namespace is about to be made on a cluster that outlives the run.
-func noteNamespace(j *journal.Journal, c cluster.Cluster, scope observe.Scope) (*journal.Entry, error) {
-	return j.Begin(kindNamespace, c.Name()+"."+scope.Namespace, map[string]string{
-		dataKubeconfig: c.KubeconfigPath(), dataName: scope.Namespace, dataRelease: scope.Release,
+// traces is what a scenario may leave on a cluster that outlives the run: its namespace, what carries its release's marks
+// outside of namespaces and in those elsewhere, and what its actors made there.
+type traces struct {
+	namespace, release string
+	elsewhere          []string
+	made               []ref.Ref
+}
+
+// tracesOf finds out which of the objects that actors are to make outside of the namespace are not there yet: those that are
+// belong to somebody else.
+func tracesOf(ctx context.Context, cfg *rest.Config, client kubernetes.Interface, scope observe.Scope, actors []v1alpha1.Actor) (traces, error) {
+	t := traces{namespace: scope.Namespace, release: scope.Release}
+	for _, r := range scope.Also {
+		if r.Namespace != "" {
+			t.elsewhere = append(t.elsewhere, r.Namespace)
+		}
+	}
+	t.elsewhere = each(t.elsewhere)
+	makes := slices.DeleteFunc(slices.Clone(actors), func(a v1alpha1.Actor) bool {
+		return a.Do.Kind != "create" && a.Do.Kind != "apply" || !abroad([]v1alpha1.Actor{a})
 	})
+	if len(makes) == 0 {
+		return t, nil
+	}
+	objects, err := metadata.NewForConfig(cfg)
+	if err != nil {
+		return t, err
+	}
+	wanted := parsed(plan.Mentions(&v1alpha1.Spec{Actors: makes}))
+	err = eachResource(client.Discovery(), func(gvr schema.GroupVersionResource, r metav1.APIResource) error {
+		for _, w := range wanted {
+			if !w.FitsKind(gvr.Group, r.Kind) {
+				continue
+			}
+			_, err := objects.Resource(gvr).Namespace(w.Namespace).Get(ctx, w.Name, metav1.GetOptions{})
+			if apierrors.IsNotFound(err) {
+				w.Group = gvr.Group
+				t.made = append(t.made, w)
+			} else if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return t, err
+}
+
+// note writes down that a namespace is about to be made.
+func (t traces) note(j *journal.Journal, c cluster.Cluster) (*journal.Entry, error) {
+	made := make([]string, len(t.made))
+	for i, r := range t.made {
+		made[i] = r.String()
+	}
+	return j.Begin(kindNamespace, c.Name()+"."+t.namespace, map[string]string{
+		dataKubeconfig: c.KubeconfigPath(), dataName: t.namespace, dataRelease: t.release,
+		dataElsewhere: strings.Join(t.elsewhere, ","), dataMade: strings.Join(made, ","),
+	})
+}
+
+// noted are the traces that a journal's record tells of.
+func noted(r journal.Record) traces {
+	list := func(text string) []string {
+		return strings.FieldsFunc(text, func(c rune) bool { return c == ',' })
+	}
+	return traces{
+		namespace: r.Data[dataName], release: r.Data[dataRelease],
+		elsewhere: list(r.Data[dataElsewhere]), made: parsed(list(r.Data[dataMade])),
+	}
 }
 
 // Undo is how rehearse gc removes what a killed run left on a cluster that outlived it.
@@ -53,30 +123,28 @@ func Undo() journal.Undo {
 		}
 		ctx, cancel := context.WithTimeoutCause(ctx, undoBound, fmt.Errorf("given up after %s", undoBound))
 		defer cancel()
-		return sweep(ctx, cfg, observe.Scope{Namespace: r.Data[dataName], Release: r.Data[dataRelease]})
+		return noted(r).sweep(ctx, cfg)
 	}}
 }
 
-// sweep removes a scenario's namespace and the cluster-scoped objects of its release, and waits until the namespace is
-// gone.
-func sweep(ctx context.Context, cfg *rest.Config, scope observe.Scope) error {
+// sweep removes the traces, and waits until the namespace is gone.
+func (t traces) sweep(ctx context.Context, cfg *rest.Config) error {
 	client, err := kubernetes.NewForConfig(cfg)
 	if err != nil {
-		return fmt.Errorf("removing namespace %s: %w", scope.Namespace, err)
+		return fmt.Errorf("removing namespace %s: %w", t.namespace, err)
 	}
-	if err := strike(ctx, cfg, client, scope); err != nil {
+	if err := t.strike(ctx, cfg, client); err != nil {
 		return err
 	}
-	return awaitGone(ctx, client, scope.Namespace)
+	return awaitGone(ctx, client, t.namespace)
 }
 
-// strike deletes a scenario's namespace and the cluster-scoped objects of its release. The namespace needs some seconds
-// more to go.
-func strike(ctx context.Context, cfg *rest.Config, client kubernetes.Interface, scope observe.Scope) error {
-	if err := deleteNamespace(ctx, client, scope.Namespace); err != nil {
+// strike deletes the traces. The namespace needs some seconds more to go.
+func (t traces) strike(ctx context.Context, cfg *rest.Config, client kubernetes.Interface) error {
+	if err := deleteNamespace(ctx, client, t.namespace); err != nil {
 		return err
 	}
-	return sweepClusterScoped(ctx, cfg, client.Discovery(), scope)
+	return t.strikeOutside(ctx, cfg, client.Discovery())
 }
 
 func deleteNamespace(ctx context.Context, client kubernetes.Interface, name string) error {
@@ -114,44 +182,64 @@ func awaitGone(ctx context.Context, client kubernetes.Interface, name string) er
 	}
 }
 
-// sweepClusterScoped deletes the objects outside of namespaces that carry the release's marks.
-func sweepClusterScoped(ctx context.Context, cfg *rest.Config, disco discovery.DiscoveryInterface, scope observe.Scope) error {
+// strikeOutside deletes what is left outside of the scenario's namespace.
+func (t traces) strikeOutside(ctx context.Context, cfg *rest.Config, disco discovery.DiscoveryInterface) error {
 	client, err := metadata.NewForConfig(cfg)
 	if err != nil {
-		return fmt.Errorf("removing cluster-scoped objects of release %s: %w", scope.Release, err)
+		return fmt.Errorf("removing what release %s left outside of its namespace: %w", t.release, err)
 	}
+	var errs []error
+	err = eachResource(disco, func(gvr schema.GroupVersionResource, r metav1.APIResource) error {
+		places := []string{metav1.NamespaceAll}
+		if r.Namespaced {
+			places = t.elsewhere
+		}
+		for _, place := range places {
+			errs = append(errs, t.strikeMarked(ctx, client.Resource(gvr).Namespace(place), r.Kind))
+		}
+		for _, made := range t.made {
+			if made.FitsKind(gvr.Group, r.Kind) {
+				errs = append(errs, ignoreGone(client.Resource(gvr).Namespace(made.Namespace).Delete(ctx, made.Name, metav1.DeleteOptions{})))
+			}
+		}
+		return nil
+	})
+	return errors.Join(append(errs, err)...)
+}
+
+// eachResource calls do for every resource that can be listed and deleted.
+func eachResource(disco discovery.DiscoveryInterface, do func(schema.GroupVersionResource, metav1.APIResource) error) error {
 	// A group that cannot be discovered is one that is going away; the others still count.
 	lists, err := disco.ServerPreferredResources()
 	if err != nil && !discovery.IsGroupDiscoveryFailedError(err) {
-		return fmt.Errorf("removing cluster-scoped objects of release %s: %w", scope.Release, err)
+		return fmt.Errorf("asking what the cluster serves: %w", err)
 	}
-	deletable := discovery.FilteredBy(discovery.SupportsAllVerbs{Verbs: []string{"list", "delete"}}, lists)
-	var errs []error
-	for _, list := range deletable {
+	for _, list := range discovery.FilteredBy(discovery.SupportsAllVerbs{Verbs: []string{"list", "delete"}}, lists) {
 		gv, err := schema.ParseGroupVersion(list.GroupVersion)
 		if err != nil {
-			return fmt.Errorf("removing cluster-scoped objects of release %s: %w", scope.Release, err)
+			return fmt.Errorf("asking what the cluster serves: %w", err)
 		}
 		for _, r := range list.APIResources {
-			if !r.Namespaced {
-				errs = append(errs, sweepResource(ctx, client.Resource(gv.WithResource(r.Name)), r.Kind, scope))
+			if err := do(gv.WithResource(r.Name), r); err != nil {
+				return err
 			}
 		}
 	}
-	return errors.Join(errs...)
+	return nil
 }
 
-func sweepResource(ctx context.Context, client metadata.ResourceInterface, kind string, scope observe.Scope) error {
+// strikeMarked deletes the objects that carry the release's marks.
+func (t traces) strikeMarked(ctx context.Context, client metadata.ResourceInterface, kind string) error {
 	list, err := client.List(ctx, metav1.ListOptions{})
 	if err := ignoreGone(err); err != nil {
-		return fmt.Errorf("removing objects of kind %s of release %s: %w", kind, scope.Release, err)
+		return fmt.Errorf("removing objects of kind %s of release %s: %w", kind, t.release, err)
 	}
 	if list == nil {
 		return nil
 	}
 	for _, item := range list.Items {
 		marks := item.GetAnnotations()
-		if marks["meta.helm.sh/release-name"] != scope.Release || marks["meta.helm.sh/release-namespace"] != scope.Namespace {
+		if marks["meta.helm.sh/release-name"] != t.release || marks["meta.helm.sh/release-namespace"] != t.namespace {
 			continue
 		}
 		if err := ignoreGone(client.Delete(ctx, item.Name, metav1.DeleteOptions{})); err != nil {

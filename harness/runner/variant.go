@@ -184,7 +184,7 @@ func (r *run) evidenceOf(j job) evidence.Variant {
 	p := j.plan
 	v := evidence.Variant{
 		Format: evidence.Format, Scenario: p.Scenario.Metadata.Name, Variant: p.Variant, Description: p.Scenario.Spec.Description,
-		File: p.File, Seed: p.Seed, Matrix: p.Matrix, Release: p.Scenario.Spec.Release.Name, Namespace: j.namespace,
+		File: p.File, Seed: p.Seed, Matrix: p.Matrix, Release: p.Scenario.Spec.Release.Name, Namespace: j.namespace, Also: also(p),
 		Started: time.Now(), Versions: r.versionsOf(p), Lines: p.Lines,
 	}
 	for _, steps := range [][]plan.Step{p.Steps, p.Finally} {

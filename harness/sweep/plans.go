@@ -165,7 +165,8 @@ func (s Sweep) compile(variant string, change func(*v1alpha1.Spec)) (plan.Plan, 
 	p := plans[j]
 	p.Variant = variant
 	p.Needs.Isolation = s.Plan.Needs.Isolation
-	p.Renders, p.ClusterScoped, p.Secrets, p.Inputs = s.Plan.Renders, s.Plan.ClusterScoped, s.Plan.Secrets, s.Plan.Inputs
+	p.Renders, p.ClusterScoped, p.Elsewhere = s.Plan.Renders, s.Plan.ClusterScoped, s.Plan.Elsewhere
+	p.Secrets, p.Inputs = s.Plan.Secrets, s.Plan.Inputs
 	return p, nil
 }
 
