@@ -129,4 +129,4 @@ clean: ## Remove the binary and the runs. The control plane in the user's cache 
 
 .PHONY: help
 help: ## Show this help.
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -95,6 +95,9 @@ func printTables(w io.Writer, p plan.Plan) error {
 	if len(p.ClusterScoped) > 0 {
 		fmt.Fprintf(table, "\n  OUTSIDE OF NAMESPACES\n  %s\n", strings.Join(p.ClusterScoped, ", "))
 	}
+	if len(p.Elsewhere) > 0 {
+		fmt.Fprintf(table, "\n  IN OTHER NAMESPACES\n  %s\n", strings.Join(p.Elsewhere, ", "))
+	}
 	for i, a := range p.Scenario.Spec.Assert {
 		if i == 0 {
 			fmt.Fprint(table, "\n  ASSERTS\n")
@@ -110,8 +113,11 @@ func expected(s plan.Step) string {
 		return "success"
 	}
 	parts := []string{"success"}
-	if s.Expect.Error != nil {
+	switch {
+	case s.Expect.Error != nil:
 		parts[0] = "an error"
+	case s.Expect.Any:
+		parts[0] = "success or an error"
 	}
 	if s.Expect.Status != "" {
 		parts = append(parts, "status "+s.Expect.Status)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -26,9 +27,28 @@ type selection struct {
 	kubeVersion string
 }
 
+// seed is the value of a flag. 0 keeps the scenarios' own, which nobody can ask for.
+type seed int64
+
+// Set implements pflag.Value.
+func (s *seed) Set(text string) error {
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n < 1 {
+		return errors.New("want a whole number from 1")
+	}
+	*s = seed(n)
+	return nil
+}
+
+// String implements pflag.Value.
+func (s *seed) String() string { return strconv.FormatInt(int64(*s), 10) }
+
+// Type implements pflag.Value.
+func (*seed) Type() string { return "int" }
+
 func (s *selection) add(flags *pflag.FlagSet) {
 	flags.StringVarP(&s.label, "label", "l", "", "only scenarios whose labels fit this selector, for example area=ownership,tier!=nightly")
-	flags.Int64Var(&s.seed, "seed", 0, "seed of everything random, instead of the scenarios' own")
+	flags.Var((*seed)(&s.seed), "seed", "seed of everything random, from 1, instead of the scenarios' own")
 	flags.StringVar(&s.driver, "driver", "", "how Helm is run, instead of what the scenarios say: sdk or cli")
 	flags.StringVar(&s.provider, "provider", "", providerUsage())
 }

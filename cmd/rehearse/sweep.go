@@ -72,7 +72,7 @@ Exit codes: 0 the matrix is complete, 1 a cell recovers by nothing and --must-re
 	flags.IntSliceVar(&f.writes, "write", nil, "only these writes, by their numbers in the matrix; all if empty")
 	flags.BoolVar(&f.mustRecover, "must-recover", false, "fail if a cell recovers by none of the ways")
 	flags.BoolVar(&f.all, "all", false, "tell every cell in words, not only those that recover by nothing")
-	flags.Int64Var(&f.run.selection.seed, "seed", 0, "seed of everything random, instead of the scenario's own")
+	flags.Var((*seed)(&f.run.selection.seed), "seed", "seed of everything random, from 1, instead of the scenario's own")
 	flags.StringVar(&f.run.selection.provider, "provider", "", providerUsage())
 	flags.IntVarP(&f.run.parallel, "parallel", "p", max(2, 2*runtime.NumCPU()), "how many variants run at once")
 	f.run.addPlaces(flags)

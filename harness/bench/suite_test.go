@@ -65,7 +65,7 @@ func BenchmarkSuite(b *testing.B) {
 		rows: []row{
 			{"wall", []string{wall.String(), ""}, 0, 0},
 			{"CPU, and the harness's share of all", []string{harness.String(), plane.String()}, share, 0.25},
-			{fmt.Sprintf("peak memory after %d, %d", early, scenarios), []string{mebibytes(peaks[0]) + ", " + mebibytes(peaks[1]), ""}, float64(peaks[1]) / float64(peaks[0]), 0},
+			{fmt.Sprintf("peak memory after %d, %d", early, scenarios), []string{mebibytes(peaks[0]) + ", " + mebibytes(peaks[1]), "at most " + mebibytes(size(func(r suiteRound) int64 { return r.planePeak }))}, float64(peaks[1]) / float64(peaks[0]), 0},
 			{fmt.Sprintf("live heap after %d, %d", early, scenarios), []string{mebibytes(live[0]) + ", " + mebibytes(live[1]), ""}, float64(live[1]) / float64(live[0]), 0},
 		},
 	}, "\ncontrol plane: "+strings.Join(parts, ", "))
@@ -75,6 +75,7 @@ func BenchmarkSuite(b *testing.B) {
 type suiteRound struct {
 	wall, harness time.Duration
 	plane         map[string]time.Duration // CPU by component
+	planePeak     int64                    // bytes
 	early, end    memory
 }
 
@@ -115,12 +116,14 @@ func runSuite(b *testing.B) suiteRound {
 	}
 	runtime.GC()
 	forgetPeak()
-	r.plane = s.planeCPU()
+	r.plane, _ = s.planeUsage()
 	harness, began := cpuOf(b, syscall.RUSAGE_SELF), time.Now()
 	s.rehearse(runner.Config{Providers: runner.Always(ready{s.cluster}), Parallel: parallel, Progress: listener(onEvent)}, plans)
 	r.wall, r.harness = time.Since(began), cpuOf(b, syscall.RUSAGE_SELF)-harness
-	for name, after := range s.planeCPU() {
-		r.plane[name] = after - r.plane[name]
+	after, peak := s.planeUsage()
+	r.planePeak = peak
+	for name, cpu := range after {
+		r.plane[name] = cpu - r.plane[name]
 	}
 	return r
 }
@@ -135,18 +138,19 @@ func (s *site) manyOf(p plan.Plan, n int) []plan.Plan {
 	return plans
 }
 
-// planeCPU returns the CPU time of each component of the control plane.
-func (s *site) planeCPU() map[string]time.Duration {
+// planeUsage returns the CPU time of each component of the control plane, and the sum of the most memory that each has held.
+func (s *site) planeUsage() (cpu map[string]time.Duration, peak int64) {
 	s.Helper()
-	all := map[string]time.Duration{}
+	cpu = map[string]time.Duration{}
 	for name, pid := range s.cluster.PIDs() {
 		u, err := usageOf(pid)
 		if err != nil {
 			s.Fatal(err)
 		}
-		all[name] = u.cpu
+		cpu[name] = u.cpu
+		peak += u.peak
 	}
-	return all
+	return cpu, peak
 }
 
 func (s *site) memory() memory {

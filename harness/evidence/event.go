@@ -276,9 +276,9 @@ type Variant struct {
 	Namespace   string            `json:"namespace"`
 	// Also names the objects that were watched as well, wherever they are, as Kind[.group]/[namespace/]name. What carries the
 	// release's marks is watched outside of namespaces and in the namespaces that Also mentions.
-	Also    []string          `json:"also,omitempty"`
-	Started     time.Time         `json:"started"`
-	Versions    map[string]string `json:"versions,omitempty"`
+	Also     []string          `json:"also,omitempty"`
+	Started  time.Time         `json:"started"`
+	Versions map[string]string `json:"versions,omitempty"`
 	// Steps are the names of the planned steps, in order, those of finally last.
 	Steps []string `json:"steps"`
 	// Lines maps "steps[2]" and "assert[0]" to lines of File.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 
 	"rehearse.dev/rehearse/harness/api/v1alpha1"
@@ -50,12 +51,24 @@ func written(a v1alpha1.Actor) []map[string]any {
 		for _, item := range change {
 			operation, _ := item.(map[string]any)
 			path, _ := operation["path"].(string)
-			if field := strings.Split(path, "/"); len(field) == 3 {
-				all = append(all, map[string]any{"kind": "Secret", field[1]: map[string]any{field[2]: operation["value"]}})
+			if secret := at(path, operation["value"]); secret != nil {
+				secret["kind"] = "Secret"
+				all = append(all, secret)
 			}
 		}
 	}
 	return all
+}
+
+// at is an object that has a value where a JSON pointer points, which has to point into it.
+func at(pointer string, value any) map[string]any {
+	fields := strings.Split(pointer, "/")
+	var whole map[string]any
+	for _, field := range slices.Backward(fields[1:]) {
+		whole = map[string]any{field: value}
+		value = whole
+	}
+	return whole
 }
 
 // hide returns the plan without its secrets. Only what the scenario leaves to its author is redacted, such as chart values,

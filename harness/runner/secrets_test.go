@@ -22,6 +22,7 @@ func TestHide(t *testing.T) {
   - {name: c, patch: {object: Secret/s, type: json, patch: [{op: replace, path: /data/k, value: ZnJvbS1qc29u}]}}
   - {name: d, edit: {object: Secret/s, merge: {data: {k: ZnJvbS1lZGl0}}}}
   - {name: e, patch: {object: ConfigMap/c, type: merge, patch: {data: {k: no-secret}}}}
+  - {name: f, patch: {object: Secret/s, type: json, patch: [{op: replace, path: /data, value: {k: d2hvbGUtZGF0YQ==}}]}}
   steps:
   - {name: v1, install: {values: {password: rollback}}, expect: {error: {contains: "a from-an-actor b", matches: from-an-actor}}}
   - {name: v2, upgrade: {}}
@@ -47,13 +48,13 @@ func TestHide(t *testing.T) {
 		t.Errorf("the plan itself was changed (-before +after):\n%s", cmp.Diff(before, after))
 	}
 	text := asJSON(hidden)
-	for _, secret := range []string{"hunter2-hunter2", "from-an-actor", "from-a-patch", "from-json", "ZnJvbS1qc29u", "ZnJvbS1lZGl0"} {
+	for _, secret := range []string{"hunter2-hunter2", "from-an-actor", "from-a-patch", "from-json", "ZnJvbS1qc29u", "ZnJvbS1lZGl0", "d2hvbGUtZGF0YQ=="} {
 		if strings.Contains(text, secret) {
 			t.Errorf("%s is left in %s", secret, text)
 		}
 	}
-	if n := strings.Count(text, evidence.RedactedPrefix); n != 11 || !strings.Contains(text, "no-secret") {
-		t.Errorf("%d values are redacted, want 11: %s", n, text)
+	if n := strings.Count(text, evidence.RedactedPrefix); n != 12 || !strings.Contains(text, "no-secret") {
+		t.Errorf("%d values are redacted, want 12: %s", n, text)
 	}
 	data, err := json.Marshal(hidden)
 	if err != nil {

@@ -104,6 +104,7 @@ func describe(p plan.Plan) verdict.Variant {
 	return verdict.Variant{
 		Scenario: p.Scenario.Metadata.Name, Variant: p.Variant, Description: p.Scenario.Spec.Description,
 		File: p.File, Provider: p.Needs.Provider, Seed: p.Seed, Matrix: p.Matrix,
+		Faults: plan.FaultsDigest(&p.Scenario.Spec),
 	}
 }
 

@@ -55,6 +55,8 @@ type Variant struct {
 	Kubernetes string            `json:"kubernetes,omitempty"`
 	Seed       int64             `json:"seed"`
 	Matrix     map[string]string `json:"matrix,omitempty"`
+	// Faults is a digest of the scenario's faults; empty if it has none.
+	Faults string `json:"faults,omitempty"`
 	// Dir is the bundle's folder, relative to the run's.
 	Dir      string        `json:"dir"`
 	Started  time.Time     `json:"started"`

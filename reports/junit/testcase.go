@@ -77,6 +77,9 @@ func numbers(seqs []int64) string {
 
 func sharedProperties(run verdict.Run, v verdict.Variant) []property {
 	all := []property{{"run", run.ID}, {"seed", strconv.FormatInt(v.Seed, 10)}}
+	if v.Faults != "" {
+		all = append(all, property{"faults", v.Faults})
+	}
 	for _, name := range slices.Sorted(maps.Keys(run.Versions)) {
 		all = append(all, property{"version." + name, run.Versions[name]})
 	}

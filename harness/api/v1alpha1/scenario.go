@@ -37,7 +37,7 @@ type Metadata struct {
 // Spec is the body of a scenario.
 type Spec struct {
 	Description string              `json:"description" required:"true" doc:"One sentence: what this scenario rehearses."`
-	Seed        int64               `json:"seed,omitempty" default:"1" doc:"Seed of everything random in the run; --seed overrides it."`
+	Seed        int64               `json:"seed,omitempty" default:"1" min:"1" doc:"Seed of everything random in the run; --seed overrides it."`
 	KnownIssue  *KnownIssue         `json:"knownIssue,omitempty" doc:"The known defect that this scenario states; a failed verdict then says that it may have been fixed."`
 	TrackRecord *TrackRecord        `json:"trackRecord,omitempty" doc:"The pitfall that this scenario is on record for; rehearse track-record makes a table of them."`
 	Cluster     Cluster             `json:"cluster,omitempty" doc:"The cluster it runs on."`
