@@ -84,10 +84,10 @@ test: prepare lint ## Lint, run all tests, with the race detector if there is a 
 	    if [ "$${packages#* }" != "" ]; then $(GO) test $(RACE) -timeout=$(TEST_TIMEOUT) -json $$packages; fi; \
 	  done; } | \
 	  $(GO) run -C $(TOOLS) ./testsum
-	$(BIN) run scenarios --run-id $(RUN)-embedded
+	$(BIN) run scenarios --run-id $(RUN)-embedded $(NO_SKIPS)
 	$(BIN) track-record reports/runs/$(RUN)-embedded
 	@if $(KIND_RUNS); then $(MAKE) kind-lane RUN=$(RUN); \
-	else echo "make test: skipped the scenarios on kind: no Docker engine answers that has the node image (make node-image)"; fi
+	else echo "make test: skipped the scenarios on kind: no Docker engine answers that has the node image (make node-image)"; $(KIND_MAY_REST); fi
 
 TESTED = $(shell $(GO) list $(PKGS))
 # Tests that boot kind clusters have the machine for themselves, or others would run out of time.
@@ -101,14 +101,18 @@ KIND_LANE ?= --label=tier=smoke --parallel=2
 # pass there.
 .PHONY: kind-lane
 kind-lane: build
-	@status=0; $(BIN) run scenarios $(KIND_LANE) --run-id $(RUN)-kind --provider=kind || status=$$?; \
+	@status=0; $(BIN) run scenarios $(KIND_LANE) --run-id $(RUN)-kind --provider=kind $(NO_SKIPS) || status=$$?; \
 	$(BIN) compare --common reports/runs/$(RUN)-embedded reports/runs/$(RUN)-kind && exit $$status
 
 KIND_RUNS = docker image inspect rehearse.dev/node:v1.36.3 >/dev/null 2>&1
+# Where no test may be skipped (.ci/run), no scenario may either, but for what it says itself in notOn.
+NO_SKIPS = $(if $(filter 1,$(REHEARSE_NO_SKIPS)),--no-skips)
+KIND_MAY_REST = $(if $(filter 1,$(REHEARSE_NO_SKIPS)),test -n "$$REHEARSE_MAY_SKIP",true)
 
 .PHONY: lint
 lint: ## Check formatting, what golangci-lint knows (.golangci.yml), and dead code.
 	$(TOOL) golangci-lint run $(PKGS)
+	$(TOOL) golangci-lint fmt --diff cmd
 	$(GO) -C $(TOOLS) vet ./...
 	@dead="$$($(TOOL) deadcode -test $(PKGS))" || exit 1; \
 	if [ -n "$$dead" ]; then echo "dead code:"; echo "$$dead"; exit 1; fi

@@ -100,6 +100,7 @@ type keepFlags struct {
 	provider string
 	nodes    int
 	kubeBin  string
+	logs     string
 	kind     v1alpha1.KindCluster
 }
 
@@ -111,12 +112,13 @@ func (f *keepFlags) register(cmd *cobra.Command) {
 	flags.StringVar(&f.kubeBin, "kube-bin", "", "control-plane binary to use instead of building one (also "+embedded.EnvKubeBinary+")")
 	flags.StringVar(&f.kind.ConfigFile, "config", "", "kind: file that holds a kind configuration ("+kind.ConfigVersion+")")
 	flags.StringVar(&f.kind.Image, "image", "", "kind: node image; empty takes that of rehearse kind-image build, if it is there, else kind's own default")
+	flags.StringVar(&f.logs, "logs", "", "kind: folder for the logs of its nodes, if it cannot be made")
 	flags.StringSliceVar(&f.kind.Images, "images", nil, "kind: image archives (.tar) or images of the local engine to load into the nodes")
 }
 
 func (f *keepFlags) args() []string {
 	args := []string{"--provider=" + f.provider, "--name=" + f.name, "--nodes=" + strconv.Itoa(f.nodes), "--kube-bin=" + f.kubeBin}
-	args = append(args, "--config="+f.kind.ConfigFile, "--image="+f.kind.Image)
+	args = append(args, "--config="+f.kind.ConfigFile, "--image="+f.kind.Image, "--logs="+f.logs)
 	for _, image := range f.kind.Images {
 		args = append(args, "--images="+image)
 	}
@@ -155,7 +157,7 @@ func (f *keepFlags) keeper() (kept.Keeper, error) {
 		}
 		settings = &f.kind
 	}
-	return providers.Keeper(f.provider, providers.Options{KubeBinary: f.kubeBin}, settings)
+	return providers.Keeper(f.provider, providers.Options{KubeBinary: f.kubeBin, FailureLogs: f.logs}, settings)
 }
 
 // tellConfig writes the mistakes of a kind config, one a line, as tellMistakes does for scenarios. Any other error is

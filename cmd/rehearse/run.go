@@ -20,8 +20,10 @@ import (
 
 	"rehearse.dev/rehearse/harness/cluster"
 	"rehearse.dev/rehearse/harness/cluster/providers"
+	"rehearse.dev/rehearse/harness/plan"
 	"rehearse.dev/rehearse/harness/progress"
 	"rehearse.dev/rehearse/harness/runner"
+	"rehearse.dev/rehearse/harness/verdict"
 	"rehearse.dev/rehearse/reports"
 	"rehearse.dev/rehearse/reports/junit"
 )
@@ -32,6 +34,7 @@ type runFlags struct {
 	parallel  int
 	keep      bool
 	failFast  bool
+	noSkips   bool
 	output    string
 	reports   string
 	cluster   string
@@ -64,6 +67,7 @@ infrastructure failed, 4 inconclusive, 5 clean-up incomplete, 130 interrupted.`,
 	flags.IntVarP(&f.parallel, "parallel", "p", max(2, 2*runtime.NumCPU()), "how many variants run at once")
 	flags.BoolVar(&f.keep, "keep", false, "at the end leave everything as it is, print how to reach it, and wait for Ctrl-C")
 	flags.BoolVar(&f.failFast, "fail-fast", false, "start no further variant once one has not passed")
+	flags.BoolVar(&f.noSkips, "no-skips", false, "exit with 4 if a scenario was skipped of which nothing said before that this provider cannot run it")
 	f.addPlaces(flags)
 	f.junit.add(flags)
 	return cmd
@@ -108,16 +112,34 @@ func (f *runFlags) run(ctx context.Context, stdout, stderr io.Writer, paths []st
 		reporter.Finish(out, "")
 		return harnessError(err)
 	}
-	return conclude(reporter, stdout, f.output, out, filepath.Join(cfg.Dir, htmlReport))
+	if err := conclude(reporter, stdout, f.output, out, filepath.Join(cfg.Dir, htmlReport)); err != nil || !f.noSkips {
+		return err
+	}
+	return refuseSkips(out, plans)
+}
+
+// refuseSkips is an error if a variant was skipped though its plan was for the provider.
+func refuseSkips(out verdict.Run, plans []plan.Plan) error {
+	var skipped []string
+	for i, v := range out.Variants {
+		if v.Status == verdict.Skipped && plans[i].NotHere() == "" {
+			skipped = append(skipped, v.ID()+": "+v.Reason)
+		}
+	}
+	if len(skipped) == 0 {
+		return nil
+	}
+	return &exitError{code: verdict.ExitInconclusive, err: fmt.Errorf("--no-skips: skipped all the same: %s", strings.Join(skipped, "; "))}
 }
 
 // config joins what the run needs.
 func (f *runFlags) config(reporter progress.Reporter, attached cluster.Cluster) (runner.Config, error) {
 	id := cmp.Or(f.id, newRunID(time.Now()))
+	dir := filepath.Join(f.reports, id)
 	cfg := runner.Config{
 		ID:        id,
-		Dir:       filepath.Join(f.reports, id),
-		Providers: runner.Registered(providers.Options{KubeBinary: f.kubeBin}),
+		Dir:       dir,
+		Providers: runner.Registered(providers.Options{KubeBinary: f.kubeBin, FailureLogs: filepath.Join(dir, runner.ClustersFolder)}),
 		Parallel:  f.parallel,
 		FailFast:  f.failFast,
 		Keep:      f.keep,

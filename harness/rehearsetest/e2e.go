@@ -25,8 +25,15 @@ var ErrUnsupported = errors.New("not supported by this cluster provider")
 type E2ECluster struct {
 	provider cluster.Provider
 	spec     cluster.Spec
-	running  cluster.Cluster
-	refused  error
+	// defaulted is set if nobody said how many nodes there are to be.
+	defaulted bool
+	running   cluster.Cluster
+	refused   error
+}
+
+// configured is a provider whose clusters can follow a file.
+type configured interface {
+	ConfiguredBy(path string) (cluster.Provider, error)
 }
 
 var _ types.E2EClusterProvider = (*E2ECluster)(nil)
@@ -41,6 +48,7 @@ func (e *E2ECluster) Cluster() cluster.Cluster { return e.running }
 
 // SetDefaults gives the cluster three nodes unless the spec says how many.
 func (e *E2ECluster) SetDefaults() types.E2EClusterProvider {
+	e.defaulted = e.defaulted || e.spec.Nodes == 0
 	e.spec.Nodes = cmp.Or(e.spec.Nodes, 3)
 	return e
 }
@@ -85,9 +93,21 @@ func (e *E2ECluster) Create(ctx context.Context, args ...string) (string, error)
 	return e.running.KubeconfigPath(), nil
 }
 
-// CreateWithConfig is not supported.
-func (e *E2ECluster) CreateWithConfig(context.Context, string) (string, error) {
-	return "", fmt.Errorf("CreateWithConfig: %w", ErrUnsupported)
+// CreateWithConfig is Create with a file that says what the cluster is like: of provider kind its v1alpha4 config, which
+// decides how many nodes there are unless the spec does. An embedded cluster has no such file.
+func (e *E2ECluster) CreateWithConfig(ctx context.Context, path string) (string, error) {
+	provider, ok := e.provider.(configured)
+	if !ok {
+		return "", fmt.Errorf("CreateWithConfig: %w", ErrUnsupported)
+	}
+	var err error
+	if e.provider, err = provider.ConfiguredBy(path); err != nil {
+		return "", fmt.Errorf("CreateWithConfig: %w", err)
+	}
+	if e.defaulted {
+		e.spec.Nodes = 0
+	}
+	return e.Create(ctx)
 }
 
 // GetKubeconfig is the path of the kubeconfig; empty before Create.

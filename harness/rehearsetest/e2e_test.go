@@ -15,7 +15,10 @@ import (
 	"rehearse.dev/rehearse/harness/rehearsetest"
 )
 
-const clusterName = "rehearsetest"
+// envFailing makes the test binary one whose TestFailing fails.
+const envFailing = "REHEARSETEST_FAILING"
+
+var clusterName = "rehearsetest" + os.Getenv(envFailing)
 
 var (
 	environment env.Environment

@@ -3,7 +3,9 @@ package rehearsetest_test
 import (
 	"context"
 	"errors"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -66,7 +68,7 @@ func TestNodes(t *testing.T) {
 func awaitNodes(ctx context.Context, t *testing.T, c types.E2EClusterProviderWithLifeCycle, want map[string]string) {
 	t.Helper()
 	var last []types.Node
-	err := wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, 20*time.Second, true, func(ctx context.Context) (bool, error) {
+	err := wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, 3*time.Minute, true, func(ctx context.Context) (bool, error) {
 		nodes, err := c.ListNode(ctx)
 		last = nodes
 		for _, n := range nodes {
@@ -81,7 +83,8 @@ func awaitNodes(ctx context.Context, t *testing.T, c types.E2EClusterProviderWit
 	}
 }
 
-// TestFeatureOnKind rehearses the same files on real nodes.
+// TestFeatureOnKind rehearses the same files on real nodes, of a cluster that is as its kind config says, and stops and starts
+// one of them.
 func TestFeatureOnKind(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
@@ -99,6 +102,35 @@ func TestFeatureOnKind(t *testing.T) {
 		t.Fatal(err)
 	}
 	const name = "rehearsetest-kind"
-	_, e := created(t, provider, cluster.Spec{Nodes: 1}, name)
-	e.Test(t, rehearsetest.Feature(name, []string{"../../scenarios/live/clean-rollback.yaml"}, rehearsetest.WithProvider(kind.ProviderName)))
+	config := filepath.Join(t.TempDir(), "kind.yaml")
+	if err := os.WriteFile(config, []byte("nodes: [{role: control-plane}, {role: worker, labels: {tests.example/zone: a}}]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	e := env.NewWithConfig(envconf.New())
+	ctx, err := envfuncs.CreateClusterWithConfig(rehearsetest.NewE2ECluster(provider, cluster.Spec{}), name, config)(t.Context(), e.EnvConf())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if _, err := envfuncs.DestroyCluster(name)(context.WithoutCancel(ctx), e.EnvConf()); err != nil {
+			t.Error(err)
+		}
+	})
+	e.WithContext(ctx).Test(t, rehearsetest.Feature(name, []string{"../../scenarios/live/clean-rollback.yaml"}, rehearsetest.WithProvider(kind.ProviderName)))
+
+	found, _ := envfuncs.GetClusterFromContext(ctx, name)
+	c, ok := found.(types.E2EClusterProviderWithLifeCycle)
+	if !ok {
+		t.Fatalf("the environment holds a %T", found)
+	}
+	plane, worker := name+"-control-plane", name+"-worker"
+	awaitNodes(ctx, t, c, map[string]string{plane: rehearsetest.NodeReady, worker: rehearsetest.NodeReady})
+	if err := c.StopNode(ctx, &types.Node{Name: worker}); err != nil {
+		t.Fatal(err)
+	}
+	awaitNodes(ctx, t, c, map[string]string{plane: rehearsetest.NodeReady, worker: rehearsetest.NodeNotReady})
+	if err := c.StartNode(ctx, &types.Node{Name: worker}); err != nil {
+		t.Fatal(err)
+	}
+	awaitNodes(ctx, t, c, map[string]string{plane: rehearsetest.NodeReady, worker: rehearsetest.NodeReady})
 }

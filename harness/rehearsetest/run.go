@@ -55,7 +55,7 @@ func Run(t *testing.T, paths []string, opts ...Option) verdict.Run {
 	cfg := runner.Config{
 		ID:        "gotest-" + strings.ToLower(rand.Text()[:6]),
 		Dir:       o.dir,
-		Providers: runner.Registered(providers.Options{}),
+		Providers: runner.Registered(providers.Options{FailureLogs: filepath.Join(o.dir, runner.ClustersFolder)}),
 		Attached:  o.attached,
 		OwnHelm:   o.helm.path,
 		Parallel:  o.parallel,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -113,6 +114,8 @@ type pool struct {
 	choose   Providers
 	attached cluster.Cluster
 	progress func(phase string)
+	// logs is the folder for the logs of clusters that could not be made ready.
+	logs string
 
 	mu     sync.Mutex
 	shared map[string]*sharedArena // by what is needed
@@ -126,8 +129,8 @@ type sharedArena struct {
 	err   error
 }
 
-func newPool(choose Providers, attached cluster.Cluster, progress func(string)) *pool {
-	return &pool{choose: choose, attached: attached, progress: progress, shared: map[string]*sharedArena{}}
+func newPool(choose Providers, attached cluster.Cluster, progress func(string), logs string) *pool {
+	return &pool{choose: choose, attached: attached, progress: progress, logs: logs, shared: map[string]*sharedArena{}}
 }
 
 // acquire returns an arena that fits the needs. The caller closes it if it is its own.
@@ -175,7 +178,11 @@ func (p *pool) boot(ctx context.Context, needs plan.Needs, own bool) (*arena, er
 	}
 	a, err := openArena(ctx, c)
 	if err != nil {
-		return nil, errors.Join(err, c.Delete(context.WithoutCancel(ctx)))
+		after := context.WithoutCancel(ctx)
+		if ctx.Err() == nil {
+			err = errors.Join(err, c.CollectLogs(after, filepath.Join(p.logs, c.Name())))
+		}
+		return nil, errors.Join(err, c.Delete(after))
 	}
 	a.own = own
 	p.mu.Lock()

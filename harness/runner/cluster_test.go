@@ -112,6 +112,12 @@ func TestOutcomes(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", scenario, diff)
 		}
 	}
+	for scenario, want := range map[string]bool{"passes": false, "asserts": false, "fails": true, "slow": true} {
+		_, err := os.Stat(filepath.Join(cfg.Dir, scenario, logsFolder))
+		if got := err == nil; got != want {
+			t.Errorf("%s: the components' logs are there: %v, want %v", scenario, got, want)
+		}
+	}
 	if message := out.Variants[3].Verdicts[1].Message; !strings.Contains(message, `field .data.note is "none", not "x"`) || !strings.Contains(message, "deadline of 3s") {
 		t.Errorf("what the step waited for in vain is not told: %s", message)
 	}

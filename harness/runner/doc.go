@@ -41,3 +41,6 @@ const (
 
 // logsFolder holds, in a bundle, the logs of a cluster's components.
 const logsFolder = "logs"
+
+// ClustersFolder holds, in a run's folder, the logs of clusters that could not be made, each in a folder of its name.
+const ClustersFolder = "clusters"

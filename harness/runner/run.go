@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -121,7 +122,7 @@ func Run(ctx context.Context, cfg Config, plans []plan.Plan) (verdict.Run, error
 	}
 	everyone := progress.For(cfg.Progress, "")
 	everyone.Started(len(plans))
-	r := &run{cfg: cfg, token: strings.ToLower(rand.Text()[:6]), redactor: redactor, identity: identity, pool: newPool(cfg.Providers, cfg.Attached, everyone.WaitingFor)}
+	r := &run{cfg: cfg, token: strings.ToLower(rand.Text()[:6]), redactor: redactor, identity: identity, pool: newPool(cfg.Providers, cfg.Attached, everyone.WaitingFor, filepath.Join(cfg.Dir, ClustersFolder))}
 	out.Variants = r.variants(ctx, plans)
 	interrupted := ctx.Err() != nil
 	lingered := r.linger(ctx)

@@ -14,10 +14,11 @@ import (
 )
 
 // performAll performs the steps until one does not come to what it must, and then those of finally, all of them. Nothing
-// is performed any more once ctx has ended or evidence can no longer be written. It reports whether the harness failed.
-func (s *stage) performAll(ctx context.Context, tell progress.Scope) (errored bool) {
+// is performed any more once ctx has ended or evidence can no longer be written. It reports whether logs are of use: the
+// harness failed, or a step did not come to what it must.
+func (s *stage) performAll(ctx context.Context, tell progress.Scope) (trouble bool) {
 	defer func() {
-		errored = s.faults.end(ctx) != nil || errored
+		trouble = s.faults.end(ctx) != nil || trouble
 		s.restarts.note()
 	}()
 	if err := s.faults.setUp(ctx); err != nil {
@@ -28,27 +29,28 @@ func (s *stage) performAll(ctx context.Context, tell progress.Scope) (errored bo
 	}
 	for i, step := range s.plan.Steps {
 		if ctx.Err() != nil || s.rec.Err() != nil {
-			return errored
+			return trouble
 		}
 		done := s.told(ctx, tell, step, false)
-		errored = errored || done.Errored
+		trouble = trouble || done.Mismatch != "" && !done.Inconclusive
 		var next []string // those of the next step, if it will be performed
 		if done.Mismatch == "" && i+1 < len(s.plan.Steps) {
 			next = s.plan.Steps[i+1].During
 		}
-		errored = s.faults.leave(ctx, step, next) != nil || errored
+		trouble = s.faults.leave(ctx, step, next) != nil || trouble
 		if done.Mismatch != "" {
 			break
 		}
 	}
 	for _, step := range s.plan.Finally {
 		if ctx.Err() != nil || s.rec.Err() != nil {
-			return errored
+			return trouble
 		}
-		errored = s.told(ctx, tell, step, true).Errored || errored
-		errored = s.faults.leave(ctx, step, nil) != nil || errored
+		done := s.told(ctx, tell, step, true)
+		trouble = trouble || done.Mismatch != "" && !done.Inconclusive
+		trouble = s.faults.leave(ctx, step, nil) != nil || trouble
 	}
-	return errored
+	return trouble
 }
 
 // told performs a step and tells the user of it.

@@ -137,14 +137,14 @@ func (r *run) rehearse(ctx context.Context, j job, hidden plan.Plan, dir string)
 	if err := rec.WriteFile(evidence.VariantFile, about); err != nil {
 		return err
 	}
-	errored := false
-	defer func() { err = errors.Join(err, r.leave(ctx, a, dir, errored || err != nil)) }()
+	trouble := false
+	defer func() { err = errors.Join(err, r.leave(ctx, a, dir, trouble || err != nil)) }()
 	s, err := timed(rec, j.tell, "set-up", func() (*stage, error) { return r.setUp(ctx, j, a, rec) })
 	if err != nil {
 		return cmp.Or(interruption(ctx), err)
 	}
 	alive, stop := a.whileAlive(ctx)
-	errored = s.performAll(alive, j.tell)
+	trouble = s.performAll(alive, j.tell)
 	stop()
 	if r.cfg.Keep {
 		r.keep(s, j.plan.ID())
@@ -166,12 +166,12 @@ func interruption(ctx context.Context) error {
 	return nil
 }
 
-// leave takes the components' logs if the harness failed, but not for an interruption, and ends a cluster that was the
+// leave takes the components' logs if there was trouble, but not for an interruption, and ends a cluster that was the
 // variant's own.
-func (r *run) leave(ctx context.Context, a *arena, dir string, failed bool) error {
+func (r *run) leave(ctx context.Context, a *arena, dir string, trouble bool) error {
 	after := context.WithoutCancel(ctx)
 	var err error
-	if failed && ctx.Err() == nil {
+	if trouble && ctx.Err() == nil {
 		logs := filepath.Join(dir, logsFolder)
 		err = errors.Join(a.cluster.CollectLogs(after, logs), hideInFiles(r.redactor, logs))
 	}

@@ -73,7 +73,7 @@ func needNodeImage(t *testing.T) {
 		t.Skipf("this test needs a container engine: docker info: %v: %s", err, bytes.TrimSpace(out))
 	}
 	if exec.Command("docker", "image", "inspect", kind.OwnImage).Run() != nil {
-		t.Skipf("this test needs node image %s (rehearse kind-image build makes it)", kind.OwnImage)
+		t.Skipf("this test needs a container engine that has node image %s (rehearse kind-image build makes it)", kind.OwnImage)
 	}
 }
 
@@ -122,6 +122,23 @@ func (p *place) checkNothingLeft(name string) {
 	if out := p.Want(0, "cluster", "list").Stdout; !strings.HasPrefix(out, "no clusters") {
 		p.T.Errorf("listed: %s", out)
 	}
+}
+
+// TestBootFails: the logs of a cluster that could not be made are in the run's folder, and nothing else of it is left.
+func TestBootFails(t *testing.T) {
+	p := newPlace(t)
+	scenario := p.Scenario("s", `  cluster:
+    provider: kind
+    kind: {config: {kubeadmConfigPatches: ["kind: ClusterConfiguration\nnetworking: {serviceSubnet: nonsense}\n"]}}
+  release: {name: r, chart: charts/note}
+  steps: [{name: v1, install: {}}]
+`)
+	got := p.Want(3, "run", scenario, "--run-id", "one", "--reports", "runs")
+	logs, err := filepath.Glob(filepath.Join(p.Dir, "runs", "one", "clusters", "*", "*-control-plane", "kubelet.log"))
+	if err != nil || len(logs) != 1 || !strings.Contains(got.Stderr, "logs of its nodes: ") {
+		t.Errorf("logs: %v, %v\n%s", logs, err, got.Stderr)
+	}
+	p.checkNothingLeft("none")
 }
 
 const config = `nodes:

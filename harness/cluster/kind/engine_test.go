@@ -108,3 +108,17 @@ func TestValidName(t *testing.T) {
 		}
 	}
 }
+
+// TestSaveSeveral: podman has to be told that further names are images, and not tags of the first one.
+func TestSaveSeveral(t *testing.T) {
+	t.Parallel()
+	for binary, want := range map[string]string{
+		"docker":  "save -o x.tar a:1 b:1",
+		"nerdctl": "save -o x.tar a:1 b:1",
+		"podman":  "save -o x.tar --multi-image-archive a:1 b:1",
+	} {
+		if got := strings.Join(engine{binary: binary}.save("x.tar", []string{"a:1", "b:1"}), " "); got != want {
+			t.Errorf("%s %s, want %s", binary, got, want)
+		}
+	}
+}

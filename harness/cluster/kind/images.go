@@ -28,10 +28,20 @@ func (p *Provider) gather(ctx context.Context, c *Cluster, progress func(string)
 		return paths, nil
 	}
 	path := filepath.Join(imagesPath(c.dir), "local.tar")
-	if _, err := c.engine.run(ctx, append([]string{"save", "-o", path}, p.local...)...); err != nil {
+	if _, err := c.engine.run(ctx, c.engine.save(path, p.local)...); err != nil {
 		return nil, fmt.Errorf("images for the nodes: %w (is each of %s in %s?)", err, strings.Join(p.local, ", "), c.engine.binary)
 	}
 	return append(paths, path), nil
+}
+
+// save is the command that writes images into an archive. To podman further names are tags of the first image, unless it
+// is told otherwise (podman-save(1)).
+func (e engine) save(path string, images []string) []string {
+	args := []string{"save", "-o", path}
+	if e.binary == "podman" {
+		args = append(args, "--multi-image-archive")
+	}
+	return append(args, images...)
 }
 
 // load loads the archives into all nodes, one node beside the other.

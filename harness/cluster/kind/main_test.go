@@ -105,7 +105,7 @@ func needNodeImage(t *testing.T) engine {
 	t.Helper()
 	e := docker(t)
 	if _, present := e.imageLabels(t.Context(), OwnImage); !present {
-		t.Skipf("this test needs node image %s (rehearse kind-image build makes it)", OwnImage)
+		t.Skipf("this test needs a container engine that has node image %s (rehearse kind-image build makes it)", OwnImage)
 	}
 	return e
 }

@@ -86,6 +86,17 @@ func New(opts ...Option) *Provider {
 	return p
 }
 
+// ConfiguredBy is the same provider with the kind config of a file. Its error is a ConfigError if that is wrong.
+func (p *Provider) ConfiguredBy(path string) (cluster.Provider, error) {
+	config, err := ReadConfig(path)
+	if err != nil {
+		return nil, err
+	}
+	other := *p
+	other.config = config
+	return &other, nil
+}
+
 // Name is the provider's name in scenario files.
 func (p *Provider) Name() string { return ProviderName }
 

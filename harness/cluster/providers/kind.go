@@ -15,8 +15,8 @@ import (
 )
 
 // newKind makes the provider kind of its settings.
-func newKind(_ Options, settings any) (cluster.Provider, error) {
-	p, err := kindOf(settings)
+func newKind(o Options, settings any) (cluster.Provider, error) {
+	p, err := kindOf(settings, kind.WithFailureLogs(o.FailureLogs))
 	if err != nil {
 		return nil, err
 	}
@@ -37,7 +37,7 @@ func kindVersion(ctx context.Context, settings any) (string, error) {
 	return version, err
 }
 
-func kindOf(settings any) (*kind.Provider, error) {
+func kindOf(settings any, more ...kind.Option) (*kind.Provider, error) {
 	s, ok := settings.(*v1alpha1.KindCluster)
 	if !ok {
 		s = &v1alpha1.KindCluster{}
@@ -59,7 +59,7 @@ func kindOf(settings any) (*kind.Provider, error) {
 	if !slices.Contains(s.Images, workload.Tag) { // else somebody has an image of that name
 		opts = append(opts, kind.WithImages(workloadImage))
 	}
-	return kind.New(opts...), nil
+	return kind.New(append(opts, more...)...), nil
 }
 
 // workloadImage is what the fixture charts run. Other charts need none of it, so having nothing to build it with is no failure.

@@ -18,6 +18,9 @@ import (
 type Options struct {
 	// KubeBinary is the control plane of embedded clusters; empty has one built.
 	KubeBinary string
+	// FailureLogs is the folder for the logs of clusters that could not be made; empty keeps none. An embedded cluster's error
+	// has the end of the log that matters, and needs no folder.
+	FailureLogs string
 }
 
 // Provider is the code of one provider.
