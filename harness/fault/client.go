@@ -23,7 +23,8 @@ type Helm interface {
 	Signals() error
 	// Signal sends a signal to the helm process of the operation under way. After SIGKILL it returns once that has ended.
 	Signal(ctx context.Context, signal syscall.Signal) error
-	// Cancel ends the context of the operation under way. Its error says that there is none.
+	// Cancel ends the context of the operation under way, as one that has timed out if the cause wraps
+	// context.DeadlineExceeded. Its error says that there is none.
 	Cancel(cause error) error
 	// Second runs an operation by a second Helm on the same release, and returns what it came to.
 	Second(ctx context.Context, operation v1alpha1.Choice) error
@@ -203,5 +204,8 @@ func checkTrigger(t v1alpha1.HelmTrigger) []registry.Problem {
 	return all
 }
 
-// errCancelled is why a cancelled operation ended.
-var errCancelled = errors.New("the operation was cancelled by a fault")
+// errCancelled is why a cancelled operation ended, errTimedOut why one did whose context timed out.
+var (
+	errCancelled = errors.New("the operation was cancelled by a fault")
+	errTimedOut  = fmt.Errorf("the operation ran out of time by a fault: %w", context.DeadlineExceeded)
+)

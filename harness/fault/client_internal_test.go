@@ -137,6 +137,11 @@ func TestClientFaults(t *testing.T) {
 			"cancelHelm", &v1alpha1.CancelHelm{HelmTrigger: after}, "true true true", "the operation was cancelled by a fault: f",
 			[]string{"cancelled after patch deployments/x"},
 		},
+		"time out": {
+			"cancelHelm", &v1alpha1.CancelHelm{HelmTrigger: after, As: "timedOut"}, "true true true",
+			"the operation ran out of time by a fault: context deadline exceeded: f",
+			[]string{"timed out after patch deployments/x"},
+		},
 		"rival": {
 			"rivalHelm", &v1alpha1.RivalHelm{HelmTrigger: second, Rollback: &v1alpha1.Rollback{}, Deadline: &metav1.Duration{Duration: time.Minute}},
 			"true true true", "second rollback",
@@ -150,6 +155,9 @@ func TestClientFaults(t *testing.T) {
 			t.Parallel()
 			helm, path, sink := &fakeHelm{awaited: make(chan struct{})}, &fakePath{}, &firings{}
 			close(helm.awaited)
+			if cancel, ok := test.spec.(*v1alpha1.CancelHelm); ok {
+				helm.unsupported = cancel.As == asTimedOut // it is no process
+			}
 			life, err := NewLife(v1alpha1.Fault{Name: "f", Do: v1alpha1.Choice{Kind: test.kind, Spec: test.spec}}, Site{Helm: helm, Path: path}, sink, Note{})
 			if err != nil {
 				t.Fatal(err)
@@ -265,6 +273,9 @@ func TestClientUnavailable(t *testing.T) {
 		if err := signal.available(t.Context(), site); !errors.Is(err, cluster.ErrUnsupported) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+	if err := ownContext(&fakeHelm{}); !errors.Is(err, cluster.ErrUnsupported) {
+		t.Errorf("a process whose context is to time out: %v", err)
 	}
 	if err := signal.recover(t.Context(), &scene{}); err != nil {
 		t.Errorf("in rehearse gc: %v", err)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"rehearse.dev/rehearse/harness/api/v1alpha1"
+	"rehearse.dev/rehearse/harness/cluster"
 	"rehearse.dev/rehearse/harness/registry"
 )
 
@@ -74,13 +75,33 @@ func cancelHelmEntry() registry.Entry[Code] {
 		NewSpec:  func() any { return &v1alpha1.CancelHelm{} },
 		Validate: validated(func(s *v1alpha1.CancelHelm) []registry.Problem { return checkTrigger(s.HelmTrigger) }),
 		Code: code(func(s *v1alpha1.CancelHelm) breaker {
-			return newClient(s.HelmTrigger, deed{do: func(_ context.Context, s *scene, why string) error {
-				if err := s.Helm.Cancel(fmt.Errorf("%w: %s", errCancelled, s.name)); err != nil {
-					return err
-				}
-				s.fired(s.Targets[0], "cancelled "+why)
-				return nil
-			}})
+			d := deed{do: ending(errCancelled, "cancelled")}
+			if s.As == asTimedOut {
+				d = deed{do: ending(errTimedOut, "timed out"), needs: ownContext}
+			}
+			return newClient(s.HelmTrigger, d)
 		}),
+	}
+}
+
+// asTimedOut ends a context as one whose deadline has passed.
+const asTimedOut = "timedOut"
+
+// ownContext is an error if Helm's context is another process's.
+func ownContext(h Helm) error {
+	if h.Signals() == nil {
+		return fmt.Errorf("%w: with driver cli Helm's context is that of a process of its own; it needs driver sdk", cluster.ErrUnsupported)
+	}
+	return nil
+}
+
+// ending ends the context of Helm's operation for a cause.
+func ending(cause error, did string) func(context.Context, *scene, string) error {
+	return func(_ context.Context, s *scene, why string) error {
+		if err := s.Helm.Cancel(fmt.Errorf("%w: %s", cause, s.name)); err != nil {
+			return err
+		}
+		s.fired(s.Targets[0], did+" "+why)
+		return nil
 	}
 }

@@ -35,11 +35,43 @@ func (h *helmAtWork) begin(ctx, run context.Context) (operation context.Context,
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.cancel, h.interrupted = cancel, run.Done()
-	return ctx, func() {
+	return newTimeable(ctx), func() {
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		h.cancel = nil
 		cancel(nil)
+	}
+}
+
+// timeable is a context that ends as one whose deadline has passed if that is what it is cancelled for.
+type timeable struct {
+	context.Context
+	done chan struct{}
+	err  error // set before done is closed
+}
+
+func newTimeable(ctx context.Context) *timeable {
+	t := &timeable{Context: ctx, done: make(chan struct{})}
+	context.AfterFunc(ctx, func() {
+		t.err = ctx.Err()
+		if errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
+			t.err = context.DeadlineExceeded
+		}
+		close(t.done)
+	})
+	return t
+}
+
+// Done implements context.Context. It is a channel of its own, so that contexts made of this one ask Err why it has ended.
+func (t *timeable) Done() <-chan struct{} { return t.done }
+
+// Err implements context.Context.
+func (t *timeable) Err() error {
+	select {
+	case <-t.done:
+		return t.err
+	default:
+		return nil
 	}
 }
 

@@ -44,6 +44,9 @@ func (v *validator) client(path string, f v1alpha1.Fault, release v1alpha1.Relea
 		}
 	case *v1alpha1.CancelHelm:
 		trigger = spec.HelmTrigger
+		if spec.As == "timedOut" && release.Driver == DriverCLI {
+			v.report(path+".as", "needs release.driver: sdk; the context of driver cli is that of the helm command")
+		}
 	case *v1alpha1.RivalHelm:
 		trigger = spec.HelmTrigger
 		for _, operation := range spec.Operations() {

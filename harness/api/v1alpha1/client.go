@@ -20,6 +20,7 @@ type SignalHelm struct {
 // CancelHelm ends the context of Helm's operation.
 type CancelHelm struct {
 	HelmTrigger `json:",inline"`
+	As          string `json:"as,omitempty" enum:"cancelled,timedOut" default:"cancelled" doc:"How the context ends: cancelled, or as one whose deadline has passed, which only driver sdk can be told."`
 }
 
 // RivalHelm runs an operation by a second Helm on the same release.
