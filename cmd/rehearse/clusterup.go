@@ -151,9 +151,9 @@ func (f *keepFlags) keeper() (kept.Keeper, error) {
 		return nil, fmt.Errorf("--provider: %w", err)
 	}
 	var settings any
-	if f.kind.ConfigFile != "" || f.kind.Image != "" || len(f.kind.Images) > 0 {
+	if f.kind.ConfigFile != "" || f.kind.Image != "" || len(f.kind.Images) > 0 || f.logs != "" {
 		if f.provider != kind.ProviderName {
-			return nil, fmt.Errorf("--config, --image and --images are for clusters of kind's, and this one is to be %s: add --provider %s", f.provider, kind.ProviderName)
+			return nil, fmt.Errorf("--config, --image, --images and --logs are for clusters of kind's, and this one is to be %s: add --provider %s", f.provider, kind.ProviderName)
 		}
 		settings = &f.kind
 	}

@@ -42,12 +42,12 @@ func annotatedPairs(s evidence.Snapshot, from string, r *Result) []pair {
 func closed(pairs []pair) []pair {
 	stated := map[[2]string]bool{}
 	for _, p := range pairs {
-		stated[[2]string{p.first.text, p.then.text}] = true
+		stated[[2]string{p.first.id, p.then.id}] = true
 	}
 	for i := 0; i < len(pairs); i++ { // the list grows
 		for _, next := range pairs {
-			key := [2]string{pairs[i].first.text, next.then.text}
-			if pairs[i].then.text == next.first.text && key[0] != key[1] && !stated[key] {
+			key := [2]string{pairs[i].first.id, next.then.id}
+			if pairs[i].then.id == next.first.id && key[0] != key[1] && !stated[key] {
 				stated[key] = true
 				pairs = append(pairs, pair{pairs[i].first, next.then})
 			}
@@ -66,7 +66,7 @@ func nameFrom(home string, r evidence.Ref) string {
 
 func manifestTarget(o map[string]any, home string) target {
 	want := refOf(o)
-	return target{nameFrom(home, want), func(live evidence.Ref) bool { return sameObject(want, live, home) }}
+	return target{text: nameFrom(home, want), id: want.Group + " " + nameFrom(home, want), fits: func(live evidence.Ref) bool { return sameObject(want, live, home) }}
 }
 
 func dependencyPairs(manifest []map[string]any, home string, r *Result) []pair {
@@ -82,7 +82,7 @@ func dependencyPairs(manifest []map[string]any, home string, r *Result) []pair {
 				r.miss("%s: annotation %s: %v", refOf(o), dependsOnAnnotation, err)
 				continue
 			}
-			first := target{nameFrom(home, want), func(live evidence.Ref) bool {
+			first := target{text: nameFrom(home, want), id: want.Group + " " + nameFrom(home, want), fits: func(live evidence.Ref) bool {
 				return live.Group == want.Group && live.Kind == want.Kind && live.Namespace == want.Namespace && live.Name == want.Name
 			}}
 			pairs = append(pairs, pair{first, manifestTarget(o, home)})

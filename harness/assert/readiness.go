@@ -59,6 +59,8 @@ type pair struct{ first, then target }
 // target finds an object in the timeline.
 type target struct {
 	text string
+	// id tells it from all others of the manifest; set for those that annotations name.
+	id   string
 	fits func(evidence.Ref) bool
 }
 
@@ -108,7 +110,7 @@ func (v *View) statedPairs(spec *v1alpha1.ReadinessOrder) []pair {
 }
 
 func (v *View) target(text string) target {
-	return target{text, v.fitter(text)}
+	return target{text: text, fits: v.fitter(text)}
 }
 
 func kindsOf(pairs []pair) []string {

@@ -259,8 +259,9 @@ type Planned struct {
 	NotHere string `json:"notHere,omitempty"`
 }
 
-// Format is the format of bundles that are made now. Those of format 0 do not say at which requests faults fired.
-const Format = 1
+// Format is the format of bundles that are made now. Those of format 0 do not say at which requests faults fired, those of
+// format 1 not of policies, quotas and webhooks.
+const Format = 2
 
 // Variant is variant.json: what a bundle is evidence of.
 type Variant struct {

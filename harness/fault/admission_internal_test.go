@@ -65,7 +65,7 @@ func ask(ctx context.Context, s *hookServer, path string) (*admissionv1.Admissio
 }
 
 func deployment(number int64, name string) evidence.Request {
-	return evidence.Request{Number: number, Verb: "patch", Group: "apps", Version: "v1", Resource: "deployments", Namespace: "ns", Name: name}
+	return evidence.Request{Number: number, Verb: "patch", Group: "apps", Version: "v1", Resource: "deployments", Namespace: "ns", Name: name, Manager: "helm"}
 }
 
 // TestWriting: a write is under way until it is answered, or until another one of the same object comes.
@@ -83,8 +83,12 @@ func TestWriting(t *testing.T) {
 	}
 	check := func(name string, want int64) {
 		t.Helper()
-		if got := w.of(evidence.Request{Group: "apps", Resource: "deployments", Namespace: "ns", Name: name}).Number; got != want {
+		like := evidence.Request{Group: "apps", Resource: "deployments", Namespace: "ns", Name: name, Manager: "helm"}
+		if got := w.of(like).Number; got != want {
 			t.Errorf("of %s request %d is under way, want %d", name, got, want)
+		}
+		if like.Manager = "actor"; w.of(like).Number != 0 {
+			t.Errorf("an actor's write of %s is taken for Helm's", name)
 		}
 	}
 	check("backend", 1)
@@ -94,6 +98,43 @@ func TestWriting(t *testing.T) {
 	path.intercept(deployment(4, "frontend"))
 	check("backend", 0)
 	check("frontend", 4)
+	older := path.intercept(deployment(5, "db"))
+	path.intercept(deployment(6, "db")) // a rival's
+	older.Read(http.StatusOK, nil)
+	check("db", 6)
+}
+
+// TestAfterRequest: what is to be done is done once, at the first request that fits, while its answer waits; not after stop.
+func TestAfterRequest(t *testing.T) {
+	t.Parallel()
+	path, done := &heard{}, 0
+	begin := func() (stop func()) {
+		return Site{Path: path}.AfterRequest(v1alpha1.Match{Name: "backend"}, "f", func() { done++ })
+	}
+	stop := begin()
+	read := deployment(1, "backend")
+	read.Verb = "get"
+	if path.intercept(read) != nil || path.intercept(deployment(2, "frontend")) != nil {
+		t.Error("it acts at a request that does not fit")
+	}
+	action := path.intercept(deployment(3, "backend"))
+	if action == nil || action.By != "f" || done != 0 {
+		t.Fatalf("%+v, done %d times before the answer", action, done)
+	}
+	action.After(t.Context())
+	path.intercept(deployment(4, "backend")).After(t.Context())
+	if done != 1 {
+		t.Errorf("done %d times", done)
+	}
+	stop()
+	stop = begin()
+	late := path.intercept(deployment(5, "backend"))
+	stop()
+	late.After(t.Context())
+	if done != 1 {
+		t.Errorf("done %d times, once after stop", done)
+	}
+	Site{}.AfterRequest(v1alpha1.Match{}, "f", nil)()
 }
 
 // heard is a path whose one interceptor the test asks.
@@ -174,8 +215,8 @@ func TestTallyHeard(t *testing.T) {
 	defer calls.hear(s, "failed calling", "hook")()
 	path.intercept(deployment(1, "a")).Read(http.StatusInternalServerError, []byte(`failed calling webhook \"hook\"`))
 	path.intercept(deployment(2, "b")).Read(http.StatusInternalServerError, []byte("something else"))
-	calls.pass() // a probe
-	metrics = "calls_total{name=\"hook\"} 8\n"
+	calls.pass()                               // a probe
+	metrics = "calls_total{name=\"hook\"} 9\n" // one of them is the first decided once more
 	if err := calls.count(t.Context(), s, "called in vain"); err != nil {
 		t.Fatal(err)
 	}
@@ -188,7 +229,7 @@ func TestTallyHeard(t *testing.T) {
 func TestHookServer(t *testing.T) {
 	t.Parallel()
 	helm := &writing{}
-	helm.replace(deployment(7, "backend"), deployment(7, "backend"))
+	helm.begin(deployment(7, "backend"))
 	for name, test := range map[string]struct {
 		spec    v1alpha1.Webhook
 		path    string

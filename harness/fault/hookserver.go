@@ -10,6 +10,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	admissionv1 "k8s.io/api/admission/v1"
@@ -40,13 +41,23 @@ type hookServer struct {
 // hooked is told of each request that a webhook was asked about, and what it did to it.
 type hooked func(asked *admissionv1.AdmissionRequest, did string)
 
-// firesAt has a fault fire whenever its webhook is asked: at the request of Helm's, if it is about one.
+// firesAt has a fault fire whenever its webhook is asked: at the request of Helm's, if it is about one, and then once. The API
+// server asks again about a write that meets another one.
 func firesAt(s *scene, helm *writing) hooked {
+	var mu sync.Mutex
+	fired := map[int64]bool{}
 	return func(asked *admissionv1.AdmissionRequest, did string) {
 		request := helm.of(evidence.Request{
 			Group: asked.Resource.Group, Resource: asked.Resource.Resource, Subresource: asked.SubResource,
-			Namespace: asked.Namespace, Name: asked.Name,
+			Namespace: asked.Namespace, Name: asked.Name, Manager: managerOf(asked),
 		})
+		mu.Lock()
+		again := fired[request.Number]
+		fired[request.Number] = request.Number > 0
+		mu.Unlock()
+		if again {
+			return
+		}
 		s.firedAt(request, evidence.Ref{
 			Group: asked.Kind.Group, Version: asked.Kind.Version, Kind: asked.Kind.Kind, Namespace: asked.Namespace, Name: asked.Name,
 		}, requestText(asked)+" "+did)
@@ -126,19 +137,24 @@ func hookHandler(spec v1alpha1.Webhook, fired hooked) http.Handler {
 
 // requestText says what was asked for, and by whom.
 func requestText(asked *admissionv1.AdmissionRequest) string {
-	var options struct{ FieldManager string }
-	_ = json.Unmarshal(asked.Options.Raw, &options) // a deletion has other options
 	text := string(asked.Operation)
 	if asked.SubResource != "" {
 		text += " of " + asked.SubResource
 	}
-	if options.FieldManager != "" {
-		text += " by " + options.FieldManager
+	if manager := managerOf(asked); manager != "" {
+		text += " by " + manager
 	}
 	if asked.DryRun != nil && *asked.DryRun {
 		text += " (dry run)"
 	}
 	return text
+}
+
+// managerOf is the field manager that a request states; empty if it states none.
+func managerOf(asked *admissionv1.AdmissionRequest) string {
+	var options struct{ FieldManager string }
+	_ = json.Unmarshal(asked.Options.Raw, &options) // a deletion has other options
+	return options.FieldManager
 }
 
 // answering adapts a decision to HTTP: what it returns is a refusal, unless it is empty.

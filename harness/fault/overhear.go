@@ -49,8 +49,8 @@ func (s Site) overhear(wanted func(evidence.Request) bool, tell func(answer)) (s
 	}))
 }
 
-// AfterRequest does something once the API server has done what the first request that fits m wants; the answer to that
-// waits meanwhile. name is that of the fault it is done for. stop keeps it from being done, or waits until it has been. Where
+// AfterRequest does something once the API server has answered the first request that fits m; Helm has to wait for the answer
+// meanwhile. name is that of the fault it is done for. stop keeps it from being done, or waits until it has been. Where
 // Helm's requests pass nowhere, it is not done.
 func (s Site) AfterRequest(m v1alpha1.Match, name string, do func()) (stop func()) {
 	if s.Path == nil {
@@ -62,7 +62,7 @@ func (s Site) AfterRequest(m v1alpha1.Match, name string, do func()) (stop func(
 		if !matcher.picks(r) {
 			return nil
 		}
-		return &wire.Action{After: func(context.Context) { once.Do(do) }}
+		return &wire.Action{By: name, After: func(context.Context) { once.Do(do) }}
 	}))
 	return func() {
 		remove()
@@ -81,30 +81,39 @@ func (s Site) follow() (w *writing, stop func()) {
 	w = &writing{}
 	return w, s.overhear(func(r evidence.Request) bool {
 		if r.Writes() {
-			w.replace(r, r)
+			w.begin(r)
 		}
 		return r.Writes()
-	}, func(a answer) { w.replace(a.Request) })
+	}, func(a answer) { w.end(a.Request) })
 }
 
-// replace puts others in the place of a write, and of one of the same object that was never answered.
-func (w *writing) replace(r evidence.Request, others ...evidence.Request) {
+// begin notes a write, in the place of one of the same kind that was never answered.
+func (w *writing) begin(r evidence.Request) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.open = append(slices.DeleteFunc(w.open, func(o evidence.Request) bool { return sameObject(o, r) }), others...)
+	w.open = append(slices.DeleteFunc(w.open, func(o evidence.Request) bool { return sameWrite(o, r) }), r)
 }
 
-// of is the write of that object; the zero Request if there is none.
-func (w *writing) of(object evidence.Request) evidence.Request {
+// end notes that a write was answered.
+func (w *writing) end(r evidence.Request) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	i := slices.IndexFunc(w.open, func(o evidence.Request) bool { return sameObject(o, object) })
+	w.open = slices.DeleteFunc(w.open, func(o evidence.Request) bool { return o.Number == r.Number })
+}
+
+// of is the write like this one that is under way; the zero Request if there is none.
+func (w *writing) of(like evidence.Request) evidence.Request {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	i := slices.IndexFunc(w.open, func(o evidence.Request) bool { return sameWrite(o, like) })
 	if i < 0 {
 		return evidence.Request{}
 	}
 	return w.open[i]
 }
 
-func sameObject(a, b evidence.Request) bool {
-	return a.Group == b.Group && a.Resource == b.Resource && a.Subresource == b.Subresource && a.Namespace == b.Namespace && a.Name == b.Name
+// sameWrite reports whether two writes are about the same object, in the name of the same field manager. So those of actors
+// are none of Helm's.
+func sameWrite(a, b evidence.Request) bool {
+	return a.Group == b.Group && a.Resource == b.Resource && a.Subresource == b.Subresource && a.Namespace == b.Namespace && a.Name == b.Name && a.Manager == b.Manager
 }

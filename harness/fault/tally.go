@@ -27,6 +27,8 @@ type tally struct {
 	mu sync.Mutex
 	// seen is how far they had come when they were last looked at, and what has been seen otherwise since.
 	seen int
+	// heard counts what Helm was told of since.
+	heard int
 }
 
 // begin takes note of where the counters stand.
@@ -50,20 +52,24 @@ func (t *tally) hear(s *scene, says ...string) (stop func()) {
 	return s.overhear(evidence.Request.Writes, func(a answer) {
 		if a.status >= http.StatusBadRequest && a.says(says...) {
 			t.pass()
+			t.mu.Lock()
+			t.heard++
+			t.mu.Unlock()
 			s.firedAt(a.Request, s.Targets[0], a.String())
 		}
 	})
 }
 
-// count records what came since and was not heard of, as firings.
+// count records what came since and was not heard of, as firings. The API server decides once more about a write that met
+// another one, and counts that too: each refusal that Helm was told of may stand for two.
 func (t *tally) count(ctx context.Context, s *scene, detail string) error {
 	now, err := t.read(ctx, s.Site)
 	if err != nil {
 		return err
 	}
 	t.mu.Lock()
-	more := now - t.seen
-	t.seen = max(t.seen, now)
+	more := now - t.seen - t.heard
+	t.seen, t.heard = max(t.seen, now), 0
 	t.mu.Unlock()
 	for range more {
 		s.fired(s.Targets[0], detail)

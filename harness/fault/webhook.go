@@ -81,7 +81,7 @@ func (w *webhook) inject(ctx context.Context, s *scene) error {
 		if err := w.calls.begin(ctx, s.Site); err != nil {
 			return err
 		}
-		w.stop = w.calls.hear(s, "failed calling webhook", s.Undo[undoName])
+		w.stop = w.calls.hear(s, `failed calling webhook \"`+s.Undo[undoName])
 	}
 	var helm *writing
 	if !w.spec.Down {

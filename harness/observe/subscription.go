@@ -193,6 +193,9 @@ func (s *Subscription) wants(d delivery) bool {
 	named := func(r ref.Ref) bool {
 		return r.Fits(s.scope.Namespace, d.res.gvr.Group, d.res.kind, d.obj.GetNamespace(), d.obj.GetName())
 	}
+	if d.res.namespaced && !slices.Contains(s.scope.others(), d.obj.GetNamespace()) {
+		return false // nobody would see to it that what is known of it is up to date
+	}
 	return slices.ContainsFunc(s.scope.Also, named) || s.belongs(d.obj.GetAnnotations(), ownersOf(d.obj))
 }
 

@@ -35,8 +35,12 @@ func FaultsDigest(spec *v1alpha1.Spec) string {
 // digest writes the scalars of a value, each with where it is.
 func digest(w io.Writer, path string, v reflect.Value) {
 	switch v.Kind() {
-	case reflect.Pointer, reflect.Interface:
+	case reflect.Pointer:
 		if !v.IsNil() {
+			digest(w, path, v.Elem())
+		}
+	case reflect.Interface: // the spec of a registry's entry; what else there is, is free
+		if v.Elem().Kind() == reflect.Pointer {
 			digest(w, path, v.Elem())
 		}
 	case reflect.Slice:

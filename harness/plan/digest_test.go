@@ -16,6 +16,7 @@ func TestFaultsDigest(t *testing.T) {
 		s := &v1alpha1.Spec{
 			Faults: []v1alpha1.Fault{
 				{Name: "busy", After: &metav1.Duration{Duration: time.Second}, Do: v1alpha1.Choice{Kind: "api", Spec: &v1alpha1.API{Match: v1alpha1.Match{Verb: "patch"}, Break: "reset"}}},
+				{Name: "out", Do: v1alpha1.Choice{Kind: "cancelHelm", Spec: &v1alpha1.CancelHelm{HelmTrigger: v1alpha1.HelmTrigger{When: &v1alpha1.Await{Field: &v1alpha1.AwaitField{Equals: "secret"}}}}}},
 				{Name: "old", Do: v1alpha1.Choice{Kind: "leftoverHook", Spec: &v1alpha1.LeftoverHook{Job: map[string]any{"a": "secret"}}}},
 			},
 			Steps: []v1alpha1.Step{{Name: "v1"}, {Name: "v2", During: []string{"busy"}}},
@@ -35,7 +36,8 @@ func TestFaultsDigest(t *testing.T) {
 		"when it comes":  {func(s *v1alpha1.Spec) { s.Faults[0].After.Duration++ }, false},
 		"its step":       {func(s *v1alpha1.Spec) { s.Steps[0].During = []string{"busy"} }, false},
 		"one less":       {func(s *v1alpha1.Spec) { s.Faults = s.Faults[:1] }, false},
-		"what is free":   {func(s *v1alpha1.Spec) { s.Faults[1].Do.Spec.(*v1alpha1.LeftoverHook).Job["a"] = "other" }, true},
+		"what is free":   {func(s *v1alpha1.Spec) { s.Faults[2].Do.Spec.(*v1alpha1.LeftoverHook).Job["a"] = "other" }, true},
+		"a value":        {func(s *v1alpha1.Spec) { s.Faults[1].Do.Spec.(*v1alpha1.CancelHelm).When.Field.Equals = "other" }, true},
 		"something else": {func(s *v1alpha1.Spec) { s.Description = "other" }, true},
 	} {
 		if got := plan.FaultsDigest(spec(test.change)); (got == base) != test.same {

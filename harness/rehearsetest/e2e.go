@@ -100,10 +100,11 @@ func (e *E2ECluster) CreateWithConfig(ctx context.Context, path string) (string,
 	if !ok {
 		return "", fmt.Errorf("CreateWithConfig: %w", ErrUnsupported)
 	}
-	var err error
-	if e.provider, err = provider.ConfiguredBy(path); err != nil {
+	other, err := provider.ConfiguredBy(path)
+	if err != nil {
 		return "", fmt.Errorf("CreateWithConfig: %w", err)
 	}
+	e.provider = other
 	if e.defaulted {
 		e.spec.Nodes = 0
 	}

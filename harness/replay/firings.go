@@ -26,6 +26,7 @@ type Firing struct {
 
 	began, ended time.Duration
 	batch        string // of requests that Helm sends side by side
+	number       int64  // of the request
 }
 
 // String is, for example, "busy at patch deployments/backend #2 (step v2): answered 409".
@@ -66,11 +67,11 @@ func Firings(b *evidence.Bundle) ([]Firing, error) {
 		if e.Fault == nil || e.Fault.Phase != evidence.FaultFired {
 			continue
 		}
-		if b.Variant.Format < 1 {
+		if b.Variant.Format < 2 {
 			return nil, fmt.Errorf("%w: it was made by an older version, whose evidence does not say at which requests faults fired; run the scenario again", ErrNotWhole)
 		}
 		f := r.firing(e)
-		if slices.ContainsFunc(all, f.is) {
+		if slices.ContainsFunc(all, func(o Firing) bool { return o.is(f) && o.number == f.number }) {
 			continue
 		}
 		all = append(all, f)
@@ -127,6 +128,7 @@ func (r *reader) firing(e *evidence.Event) Firing {
 	text := q.String()
 	f.Step, f.At, f.Nth, f.began, f.ended = q.step, r.bundle.Plain(text), q.nth, q.Began, q.Began+q.Took
 	f.What = r.bundle.Plain(strings.Trim(strings.Replace(e.Fault.Detail, text, "", 1), ": "))
+	f.number = q.Number
 	if r.installs[q.step] {
 		f.batch = q.Verb + " " + q.Group + "/" + q.Resource
 	}

@@ -180,7 +180,7 @@ func (p *pool) boot(ctx context.Context, needs plan.Needs, own bool) (*arena, er
 	if err != nil {
 		after := context.WithoutCancel(ctx)
 		if ctx.Err() == nil {
-			err = errors.Join(err, c.CollectLogs(after, filepath.Join(p.logs, c.Name())))
+			err = errors.Join(err, collectLogs(after, c, filepath.Join(p.logs, c.Name())))
 		}
 		return nil, errors.Join(err, c.Delete(after))
 	}

@@ -13,6 +13,7 @@ import (
 
 	"rehearse.dev/rehearse/harness/cluster"
 	"rehearse.dev/rehearse/harness/cluster/journal"
+	"rehearse.dev/rehearse/harness/ref"
 	"rehearse.dev/rehearse/harness/verdict"
 )
 
@@ -101,6 +102,7 @@ func TestElsewhere(t *testing.T) {
   assert:
   - live: {strict: true, at: v1}
   - object: {object: ConfigMap/kube-system/stray, match: {metadata: {namespace: kube-system}}}
+  - object: {object: ConfigMap/kube-system/stray-hook, match: {metadata: {namespace: kube-system}}}
   - object: {at: made, object: ClusterRole/made-by-an-actor}
   - object: {at: gone, object: ClusterRole/made-by-an-actor, absent: true}
   - ownership: {object: ConfigMap/default/far, field: .data.a, managers: [far]}
@@ -113,6 +115,10 @@ func TestElsewhere(t *testing.T) {
 	for name, get := range map[string]func() error{
 		"the chart's": func() error {
 			_, err := client.CoreV1().ConfigMaps("kube-system").Get(t.Context(), "stray", metav1.GetOptions{})
+			return err
+		},
+		"the chart's hook": func() error {
+			_, err := client.CoreV1().ConfigMaps("kube-system").Get(t.Context(), "stray-hook", metav1.GetOptions{})
 			return err
 		},
 		"an actor's": func() error {
@@ -130,6 +136,26 @@ func TestElsewhere(t *testing.T) {
 	}
 	if _, err := client.CoreV1().ConfigMaps(there.Namespace).Get(t.Context(), there.Name, metav1.GetOptions{}); err != nil {
 		t.Errorf("what was there before: %v", err)
+	}
+}
+
+// TestStrikeMade: what somebody else has made meanwhile, under the name that an actor was to use, is left.
+func TestStrikeMade(t *testing.T) {
+	t.Parallel()
+	c := borrow(t)
+	client := kubernetesOf(t, c)
+	for manager, stays := range map[string]bool{"somebody-else": true, "maker": false} {
+		object := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "by-" + manager, Namespace: metav1.NamespaceDefault}, Data: map[string]string{"a": "b"}}
+		if _, err := client.CoreV1().ConfigMaps(object.Namespace).Create(t.Context(), object, metav1.CreateOptions{FieldManager: manager}); err != nil {
+			t.Fatal(err)
+		}
+		left := traces{namespace: "none", release: "r", made: []ref.Ref{{Kind: "ConfigMap", Namespace: object.Namespace, Name: object.Name}}, managers: []string{"helm", "maker"}}
+		if err := left.sweep(t.Context(), c.RESTConfig()); err != nil {
+			t.Error(err)
+		}
+		if _, err := client.CoreV1().ConfigMaps(object.Namespace).Get(t.Context(), object.Name, metav1.GetOptions{}); (err == nil) != stays {
+			t.Errorf("%s: %v, want that it stays: %v", object.Name, err, stays)
+		}
 	}
 }
 

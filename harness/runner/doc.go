@@ -29,6 +29,9 @@ const evidenceBound = 20 * time.Second
 // setUpBound is how long it may take to prepare a cluster that has booted, and to set up a variant on it.
 const setUpBound = 2 * time.Minute
 
+// logsBound is how long the logs of a cluster may take.
+const logsBound = time.Minute
+
 // closeBound is how long the end of a cluster may take.
 const closeBound = time.Minute
 

@@ -135,10 +135,27 @@ func references(refs []evidence.Ref) []string {
 
 // abroad reports whether an actor writes to an object outside of the scenario's namespace, as far as its kind tells.
 func abroad(actors []v1alpha1.Actor) bool {
+	if slices.ContainsFunc(actors, func(a v1alpha1.Actor) bool { return namespaceStated(a.Do.Spec) }) {
+		return true
+	}
 	return slices.ContainsFunc(plan.Mentions(&v1alpha1.Spec{Actors: actors}), func(text string) bool {
 		object, err := ref.Parse(text)
 		return err == nil && (object.Namespace != "" || release.ClusterKind(object.Group, object.Kind))
 	})
+}
+
+// namespaceStated reports whether an actor's manifest, which may have no name yet, is for another namespace.
+func namespaceStated(spec any) bool {
+	var manifest map[string]any
+	switch spec := spec.(type) {
+	case *v1alpha1.Create:
+		manifest = spec.Manifest
+	case *v1alpha1.Apply:
+		manifest = spec.Manifest
+	}
+	metadata, _ := manifest["metadata"].(map[string]any)
+	namespace, _ := metadata["namespace"].(string)
+	return namespace != ""
 }
 
 // each sorts names and drops those that occur again.

@@ -25,6 +25,7 @@ var charts = map[string]string{
 	"defines/crds/crd.yaml":       "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: a.b.c}\n",
 	"strays/Chart.yaml":           "apiVersion: v2\nname: strays\nversion: 0.1.0\n",
 	"strays/templates/note.yaml":  "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: stray, namespace: kube-system}\n",
+	"strays/templates/hook.yaml":  "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: stray-hook, namespace: kube-system, annotations: {helm.sh/hook: pre-install}}\n",
 	"versioned/Chart.yaml":        "apiVersion: v2\nname: versioned\nversion: 0.1.0\n",
 	"versioned/templates/a.yaml":  "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: on-{{ .Capabilities.KubeVersion.Version }}}\n" + "{{ if .Values.scoped }}---\napiVersion: v1\nkind: Namespace\nmetadata: {name: other}\n{{ end }}",
 	"hooks/Chart.yaml":            "apiVersion: v2\nname: hooks\nversion: 0.1.0\n",

@@ -56,14 +56,15 @@ func (r *run) setUp(ctx context.Context, j job, a *arena, rec *evidence.Recorder
 		plan: j.plan, arena: a, rec: rec, redactor: r.redactor, commands: j.commands, journal: r.cfg.Journal,
 		scope: observe.Scope{Namespace: j.namespace, Release: j.plan.Scenario.Spec.Release.Name, Also: parsed(also(j.plan))},
 	}
-	if a.kept {
-		if err := s.noteTraces(ctx); err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrHarness, err)
-		}
-	}
 	ctx, s.end = context.WithCancelCause(ctx)
 	watchdog := time.AfterFunc(setUpBound, func() { s.end(errSetUp) })
 	defer watchdog.Stop()
+	if a.kept {
+		if err := s.noteTraces(ctx); err != nil {
+			s.end(nil)
+			return nil, fmt.Errorf("%w: %w", ErrHarness, err)
+		}
+	}
 	openGateway := func(context.Context) error { return r.openGateway(s) }
 	raiseFaults := func(context.Context) error { return r.raiseFaults(s, j.tell) }
 	watchRestarts := func(context.Context) error { return s.watchRestarts(j.tell) }
@@ -100,7 +101,7 @@ func (s *stage) noteTraces(ctx context.Context) error {
 	cfg := s.arena.cluster.RESTConfig()
 	client, err := kubernetes.NewForConfig(cfg)
 	if err == nil {
-		s.traces, err = tracesOf(ctx, cfg, client, s.scope, s.plan.Scenario.Spec.Actors)
+		s.traces, err = tracesOf(ctx, cfg, client, s.scope, s.plan)
 	}
 	if err == nil {
 		s.noted, err = s.traces.note(s.journal, s.arena.cluster)

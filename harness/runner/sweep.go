@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,6 +26,7 @@ import (
 	"rehearse.dev/rehearse/harness/observe"
 	"rehearse.dev/rehearse/harness/plan"
 	"rehearse.dev/rehearse/harness/ref"
+	"rehearse.dev/rehearse/harness/release"
 )
 
 // The journal's kind of a scenario's namespace, and the data that undoing it needs.
@@ -35,44 +37,56 @@ const (
 	dataRelease    = "release"
 	dataElsewhere  = "elsewhere"
 	dataMade       = "made"
+	dataManagers   = "managers"
 )
 
 // undoBound is how long rehearse gc tries to remove one namespace.
 const undoBound = time.Minute
 
 // traces is what a scenario may leave on a cluster that outlives the run: its namespace, what carries its release's marks
-// outside of namespaces and in those elsewhere, and what its actors made there.
+// outside of namespaces and in those elsewhere, and what it is going to make there without marks, under these managers.
 type traces struct {
 	namespace, release string
 	elsewhere          []string
 	made               []ref.Ref
+	managers           []string
 }
 
-// tracesOf finds out which of the objects that actors are to make outside of the namespace are not there yet: those that are
-// belong to somebody else.
-func tracesOf(ctx context.Context, cfg *rest.Config, client kubernetes.Interface, scope observe.Scope, actors []v1alpha1.Actor) (traces, error) {
+// tracesOf finds out which of the objects that are to be made outside of the namespace, by actors or as hooks, are not there
+// yet: those that are belong to somebody else. The definitions of a chart's folder crds are left, as Helm leaves them: other
+// scenarios may rely on them.
+func tracesOf(ctx context.Context, cfg *rest.Config, client kubernetes.Interface, scope observe.Scope, p plan.Plan) (traces, error) {
 	t := traces{namespace: scope.Namespace, release: scope.Release}
 	for _, r := range scope.Also {
 		if r.Namespace != "" {
 			t.elsewhere = append(t.elsewhere, r.Namespace)
 		}
 	}
-	t.elsewhere = each(t.elsewhere)
-	makes := slices.DeleteFunc(slices.Clone(actors), func(a v1alpha1.Actor) bool {
-		return a.Do.Kind != "create" && a.Do.Kind != "apply" || !abroad([]v1alpha1.Actor{a})
-	})
-	if len(makes) == 0 {
+	wanted := parsed(p.Elsewhere)
+	t.managers = []string{release.DefaultFieldManager, p.Scenario.Spec.Release.FieldManager}
+	for _, a := range p.Scenario.Spec.Actors {
+		if a.Do.Kind == "create" || a.Do.Kind == "apply" {
+			wanted = append(wanted, parsed(plan.Mentions(&v1alpha1.Spec{Actors: []v1alpha1.Actor{a}}))...)
+			t.managers = append(t.managers, cmp.Or(a.Manager, a.Name))
+		}
+	}
+	t.elsewhere, t.managers = each(t.elsewhere), each(t.managers)
+	if len(wanted) == 0 {
 		return t, nil
 	}
 	objects, err := metadata.NewForConfig(cfg)
 	if err != nil {
 		return t, err
 	}
-	wanted := parsed(plan.Mentions(&v1alpha1.Spec{Actors: makes}))
+	served := map[ref.Ref]bool{}
 	err = eachResource(client.Discovery(), func(gvr schema.GroupVersionResource, r metav1.APIResource) error {
 		for _, w := range wanted {
 			if !w.FitsKind(gvr.Group, r.Kind) {
 				continue
+			}
+			served[w] = true
+			if w.Namespace == "" && r.Namespaced {
+				continue // it goes with the namespace
 			}
 			_, err := objects.Resource(gvr).Namespace(w.Namespace).Get(ctx, w.Name, metav1.GetOptions{})
 			if apierrors.IsNotFound(err) {
@@ -84,6 +98,11 @@ func tracesOf(ctx context.Context, cfg *rest.Config, client kubernetes.Interface
 		}
 		return nil
 	})
+	for _, w := range wanted {
+		if !served[w] { // so nothing of that kind is there
+			t.made = append(t.made, w)
+		}
+	}
 	return t, err
 }
 
@@ -95,7 +114,7 @@ func (t traces) note(j *journal.Journal, c cluster.Cluster) (*journal.Entry, err
 	}
 	return j.Begin(kindNamespace, c.Name()+"."+t.namespace, map[string]string{
 		dataKubeconfig: c.KubeconfigPath(), dataName: t.namespace, dataRelease: t.release,
-		dataElsewhere: strings.Join(t.elsewhere, ","), dataMade: strings.Join(made, ","),
+		dataElsewhere: strings.Join(t.elsewhere, ","), dataMade: strings.Join(made, ","), dataManagers: strings.Join(t.managers, ","),
 	})
 }
 
@@ -106,7 +125,7 @@ func noted(r journal.Record) traces {
 	}
 	return traces{
 		namespace: r.Data[dataName], release: r.Data[dataRelease],
-		elsewhere: list(r.Data[dataElsewhere]), made: parsed(list(r.Data[dataMade])),
+		elsewhere: list(r.Data[dataElsewhere]), made: parsed(list(r.Data[dataMade])), managers: list(r.Data[dataManagers]),
 	}
 }
 
@@ -198,13 +217,31 @@ func (t traces) strikeOutside(ctx context.Context, cfg *rest.Config, disco disco
 			errs = append(errs, t.strikeMarked(ctx, client.Resource(gvr).Namespace(place), r.Kind))
 		}
 		for _, made := range t.made {
-			if made.FitsKind(gvr.Group, r.Kind) {
-				errs = append(errs, ignoreGone(client.Resource(gvr).Namespace(made.Namespace).Delete(ctx, made.Name, metav1.DeleteOptions{})))
+			if made.FitsKind(gvr.Group, r.Kind) && (made.Namespace != "" || !r.Namespaced) {
+				errs = append(errs, t.strikeMade(ctx, client.Resource(gvr).Namespace(made.Namespace), made))
 			}
 		}
 		return nil
 	})
 	return errors.Join(append(errs, err)...)
+}
+
+// strikeMade deletes an object that was not there before, if one of the scenario's managers wrote it. One that is nothing but a
+// name has no managers.
+func (t traces) strikeMade(ctx context.Context, client metadata.ResourceInterface, made ref.Ref) error {
+	object, err := client.Get(ctx, made.Name, metav1.GetOptions{})
+	if err := ignoreGone(err); err != nil {
+		return fmt.Errorf("removing %s: %w", made, err)
+	}
+	ours := func(e metav1.ManagedFieldsEntry) bool { return slices.Contains(t.managers, e.Manager) }
+	if object == nil || len(object.ManagedFields) > 0 && !slices.ContainsFunc(object.ManagedFields, ours) {
+		return nil
+	}
+	err = client.Delete(ctx, made.Name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &object.UID}})
+	if ignoreGone(err) != nil && !apierrors.IsConflict(err) { // another one of that name has come
+		return fmt.Errorf("removing %s: %w", made, err)
+	}
+	return nil
 }
 
 // eachResource calls do for every resource that can be listed and deleted.

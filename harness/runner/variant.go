@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"rehearse.dev/rehearse/harness/assert"
+	"rehearse.dev/rehearse/harness/cluster"
 	"rehearse.dev/rehearse/harness/evidence"
 	"rehearse.dev/rehearse/harness/plan"
 	"rehearse.dev/rehearse/harness/progress"
@@ -173,12 +174,19 @@ func (r *run) leave(ctx context.Context, a *arena, dir string, trouble bool) err
 	var err error
 	if trouble && ctx.Err() == nil {
 		logs := filepath.Join(dir, logsFolder)
-		err = errors.Join(a.cluster.CollectLogs(after, logs), hideInFiles(r.redactor, logs))
+		err = errors.Join(collectLogs(after, a.cluster, logs), hideInFiles(r.redactor, logs))
 	}
 	if a.own && !r.cfg.Keep {
 		r.unclean(r.pool.closeOwn(after, a))
 	}
 	return err
+}
+
+// collectLogs copies the logs of a cluster, which may not answer any more.
+func collectLogs(ctx context.Context, c cluster.Cluster, dir string) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, logsBound, fmt.Errorf("the cluster's logs were not there after %s", logsBound))
+	defer cancel()
+	return c.CollectLogs(ctx, dir)
 }
 
 func (r *run) evidenceOf(j job) evidence.Variant {

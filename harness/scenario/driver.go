@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"strings"
 
 	"rehearse.dev/rehearse/harness/api/v1alpha1"
 	"rehearse.dev/rehearse/harness/schema/fields"
@@ -57,6 +58,10 @@ func (v *validator) client(path string, f v1alpha1.Fault, release v1alpha1.Relea
 			}
 		}
 	default:
+		return
+	}
+	if f.AfterRequest != nil {
+		v.report(strings.TrimSuffix(path, "."+f.Do.Kind)+".afterRequest", "is not for faults of Helm itself; state their own after instead, as in %s: {after: …}", f.Do.Kind)
 		return
 	}
 	if trigger == (v1alpha1.HelmTrigger{}) && !f.Late() && v.sound(path) {

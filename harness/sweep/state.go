@@ -73,7 +73,7 @@ func ownedIn(s evidence.Snapshot, manager string) (owned, error) {
 	for _, o := range s.Objects {
 		meta, _ := o["metadata"].(map[string]any)
 		annotations, _ := meta["annotations"].(map[string]any)
-		if annotations["meta.helm.sh/release-name"] != s.Ledger.Release {
+		if annotations["meta.helm.sh/release-name"] != s.Ledger.Release || annotations["meta.helm.sh/release-namespace"] != s.Ledger.Namespace {
 			continue
 		}
 		entries, err := ownership.Entries(o)
@@ -86,7 +86,11 @@ func ownedIn(s evidence.Snapshot, manager string) (owned, error) {
 				fmt.Fprintf(&text, "%s: %s\n", e.Manager, e.Fields)
 			}
 		}
-		all[fmt.Sprintf("%v/%v", o["kind"], meta["name"])] = text.String()
+		key := fmt.Sprintf("%v/%v", o["kind"], meta["name"])
+		if namespace := meta["namespace"]; namespace != nil && namespace != s.Ledger.Namespace { // which every try has another one of
+			key = fmt.Sprintf("%v/%v/%v", o["kind"], namespace, meta["name"])
+		}
+		all[key] = text.String()
 	}
 	return all, nil
 }

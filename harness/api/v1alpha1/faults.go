@@ -7,7 +7,7 @@ type Fault struct {
 	Name         string           `json:"name" required:"true" format:"name" doc:"Unique among the faults of a scenario; steps refer to it."`
 	RequireFired *bool            `json:"requireFired,omitempty" default:"true" doc:"A fault that never took effect makes the verdict inconclusive."`
 	After        *metav1.Duration `json:"after,omitempty" doc:"Injected this long after the operation of its step began, while that runs; before the operation if empty."`
-	AfterRequest *Match           `json:"afterRequest,omitempty" doc:"Injected once the API server has done what the first of Helm's requests that fits wants; its answer waits until the fault has taken effect. verb is write if empty."`
+	AfterRequest *Match           `json:"afterRequest,omitempty" doc:"Injected once the API server has answered the first of Helm's requests that fits; Helm gets the answer once the fault has taken effect. verb is write if empty."`
 	Timeout      *metav1.Duration `json:"timeout,omitempty" default:"1m" doc:"How long it may take to be seen to have taken effect, and to be seen to have recovered."`
 	Do           Choice           `json:",inline" registry:"fault" doc:"What breaks."`
 }
