@@ -170,18 +170,25 @@ func TestSignals(t *testing.T) {
 	for name, test := range map[string]struct {
 		environ []string
 		first   string // a call before the signal
+		says    string // what it says before the signal, if that has to be waited for
 		log     string
 	}{
-		"at once":         {nil, "", "ending"},
-		"while it hangs":  {nil, "/control/hang", "hanging"},
-		"while not ready": {[]string{"WORKLOAD_FAIL=true"}, "", "never becomes ready"},
-		"drains":          {[]string{"WORKLOAD_DRAIN=50ms"}, "", "after=50ms"},
+		"at once":         {nil, "", "", "ending"},
+		"while it hangs":  {nil, "/control/hang", "", "hanging"},
+		"while not ready": {[]string{"WORKLOAD_FAIL=true"}, "", "never becomes ready", "ending"},
+		"drains":          {[]string{"WORKLOAD_DRAIN=50ms"}, "", "", "after=50ms"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := start(t, test.environ...)
 			if test.first != "" {
 				r.do(t, http.MethodPost, test.first)
+			}
+			for line := ""; !strings.Contains(line, test.says); {
+				var err error
+				if line, err = r.log.ReadString('\n'); err != nil {
+					t.Fatalf("it never says %q: %v", test.says, err)
+				}
 			}
 			if err := r.Process.Signal(syscall.SIGTERM); err != nil {
 				t.Fatal(err)
