@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"rehearse.dev/rehearse/cmd/rehearse/internal/hometest"
 	"rehearse.dev/rehearse/harness/evidence"
 	"rehearse.dev/rehearse/harness/verdict"
 	report "rehearse.dev/rehearse/reports/replay"
@@ -35,7 +36,8 @@ func TestReplay(t *testing.T) {
 	t.Run("same", func(t *testing.T) {
 		// What the scenario has come to say does not matter.
 		h.Write("demo/scenarios/faults/api-throttled.yaml", "gone: astray\n")
-		o := h.in(t).replay(0, first, "--times", strconv.Itoa(number(t, envSoak, 2)))
+		times, _ := hometest.Soak(t, 2)
+		o := h.in(t).replay(0, first, "--times", strconv.Itoa(times))
 		if o.Same != o.Times || len(o.Replays) != o.Times || len(o.Notes) > 0 {
 			t.Errorf("%d of %d the same, %d compared; notes %q", o.Same, o.Times, len(o.Replays), o.Notes)
 		}

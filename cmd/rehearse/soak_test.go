@@ -2,7 +2,6 @@ package main
 
 import (
 	"math/rand/v2"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -15,17 +14,11 @@ import (
 	"rehearse.dev/rehearse/harness/verdict"
 )
 
-const (
-	// envSoak is how many runs are ended by each signal, envSoakSeed the seed of when.
-	envSoak     = "REHEARSE_SOAK"
-	envSoakSeed = "REHEARSE_SOAK_SEED"
-)
-
 // TestSoak ends runs by SIGINT and by SIGKILL at random points, collects what they left, and finds nothing after that.
 func TestSoak(t *testing.T) {
 	t.Parallel()
-	times, seed := number(t, envSoak, 4), uint64(number(t, envSoakSeed, int(time.Now().UnixNano()%1_000_000)))
-	t.Logf("%d runs by each signal; repeat them with %s=%d", times, envSoakSeed, seed)
+	times, seed := hometest.Soak(t, 4)
+	t.Logf("%d runs by each signal; repeat them with %s=%d", times, hometest.EnvSoakSeed, seed)
 	for name, signal := range map[string]syscall.Signal{"SIGINT": syscall.SIGINT, "SIGKILL": syscall.SIGKILL} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -36,19 +29,6 @@ func TestSoak(t *testing.T) {
 			}
 		})
 	}
-}
-
-func number(t *testing.T, env string, otherwise int) int {
-	t.Helper()
-	text := os.Getenv(env)
-	if text == "" {
-		return otherwise
-	}
-	n, err := strconv.Atoi(text)
-	if err != nil {
-		t.Fatalf("%s: %v", env, err)
-	}
-	return n
 }
 
 // soak ends one run. The point is some time after some line of its output, so that a slow machine tries the same points

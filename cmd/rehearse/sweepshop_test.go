@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"rehearse.dev/rehearse/cmd/rehearse/internal/hometest"
 	"rehearse.dev/rehearse/harness/sweep"
 )
 
@@ -26,7 +27,7 @@ func TestSweepShop(t *testing.T) {
 	swept := func(step string, part ...string) sweep.Matrix {
 		t.Helper()
 		args := []string{"sweep", scenario, "--cluster", "swept", "--step", step, "--reports", t.TempDir(), "--output", "json", "--parallel", "4"}
-		if os.Getenv(envSoak) == "" {
+		if os.Getenv(hometest.EnvSoak) == "" {
 			args = append(args, part...)
 		}
 		return matrixOf(t, h.Want(0, args...).Stdout)

@@ -21,14 +21,39 @@ const (
 	NodeNotReady = "NotReady"
 )
 
-// AddNode is not supported: a cluster has the nodes that it was made with.
-func (e *E2ECluster) AddNode(context.Context, *types.Node, ...string) error {
-	return fmt.Errorf("AddNode: %w", ErrUnsupported)
+// worker is the role of all nodes but those of a control plane.
+const worker = "worker"
+
+// AddNode adds a worker, which is named by the node, and returns once pods can run on it.
+func (e *E2ECluster) AddNode(ctx context.Context, node *types.Node, args ...string) error {
+	resizable, err := e.resizable("AddNode", args)
+	if err != nil {
+		return err
+	}
+	if node.Role != "" && node.Role != worker {
+		return fmt.Errorf("AddNode: %w: only workers can be added, not a node of role %q", ErrUnsupported, node.Role)
+	}
+	return resizable.AddNode(ctx, node.Name)
 }
 
-// RemoveNode is not supported: a cluster has the nodes that it was made with.
-func (e *E2ECluster) RemoveNode(context.Context, *types.Node, ...string) error {
-	return fmt.Errorf("RemoveNode: %w", ErrUnsupported)
+// RemoveNode removes a worker for good, with its pods.
+func (e *E2ECluster) RemoveNode(ctx context.Context, node *types.Node, args ...string) error {
+	resizable, err := e.resizable("RemoveNode", args)
+	if err != nil {
+		return err
+	}
+	return resizable.RemoveNode(ctx, node.Name)
+}
+
+func (e *E2ECluster) resizable(what string, args []string) (cluster.Resizable, error) {
+	if len(args) > 0 {
+		return nil, fmt.Errorf("%s: %w: it takes no arguments for a command, as %q", what, ErrUnsupported, args)
+	}
+	resizable, ok := e.running.(cluster.Resizable)
+	if !ok {
+		return nil, fmt.Errorf("%s before Create, or on a cluster whose nodes cannot be added or removed: %w", what, ErrUnsupported)
+	}
+	return resizable, nil
 }
 
 // StopNode ends a node at once, as a power cut would. The cluster notices by itself, after a while.
@@ -78,7 +103,7 @@ func (e *E2ECluster) ListNode(ctx context.Context, _ ...string) ([]types.Node, e
 }
 
 func (e *E2ECluster) describe(node *corev1.Node) types.Node {
-	out := types.Node{Name: node.Name, Role: "worker", Cluster: e.running.Name(), State: NodeNotReady}
+	out := types.Node{Name: node.Name, Role: worker, Cluster: e.running.Name(), State: NodeNotReady}
 	if _, ok := node.Labels["node-role.kubernetes.io/control-plane"]; ok {
 		out.Role = "control-plane"
 	}

@@ -57,7 +57,22 @@ func TestNodes(t *testing.T) {
 		t.Fatal(err)
 	}
 	awaitNodes(ctx, t, c, map[string]string{"node-1": rehearsetest.NodeReady, "node-2": rehearsetest.NodeReady})
-	for what, err := range map[string]error{"AddNode": c.AddNode(ctx, node), "RemoveNode": c.RemoveNode(ctx, node)} {
+	if err := c.AddNode(ctx, &types.Node{Name: "extra", Role: "worker"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.AddNode(ctx, node); !errors.Is(err, cluster.ErrNodeExists) {
+		t.Errorf("adding %s again: %v", node.Name, err)
+	}
+	awaitNodes(ctx, t, c, map[string]string{"node-1": rehearsetest.NodeReady, "node-2": rehearsetest.NodeReady, "extra": rehearsetest.NodeReady})
+	if err := c.RemoveNode(ctx, node); err != nil {
+		t.Fatal(err)
+	}
+	awaitNodes(ctx, t, c, map[string]string{"node-1": rehearsetest.NodeReady, "extra": rehearsetest.NodeReady})
+	for what, err := range map[string]error{
+		"a control plane's node": c.AddNode(ctx, &types.Node{Name: "more", Role: "control-plane"}),
+		"further arguments":      c.RemoveNode(ctx, node, "--force"),
+		"a node of no cluster":   rehearsetest.NewE2ECluster(embedded.New(), cluster.Spec{}).AddNode(ctx, node),
+	} {
 		if !errors.Is(err, rehearsetest.ErrUnsupported) {
 			t.Errorf("%s: %v", what, err)
 		}
@@ -83,8 +98,8 @@ func awaitNodes(ctx context.Context, t *testing.T, c types.E2EClusterProviderWit
 	}
 }
 
-// TestFeatureOnKind rehearses the same files on real nodes, of a cluster that is as its kind config says, and stops and starts
-// one of them.
+// TestFeatureOnKind rehearses the same files on real nodes, of a cluster that is as its kind config says, stops and starts
+// one of them, and replaces it.
 func TestFeatureOnKind(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
@@ -133,4 +148,12 @@ func TestFeatureOnKind(t *testing.T) {
 		t.Fatal(err)
 	}
 	awaitNodes(ctx, t, c, map[string]string{plane: rehearsetest.NodeReady, worker: rehearsetest.NodeReady})
+	added := name + "-worker2"
+	if err := c.AddNode(ctx, &types.Node{Name: added}); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.RemoveNode(ctx, &types.Node{Name: worker}); err != nil {
+		t.Fatal(err)
+	}
+	awaitNodes(ctx, t, c, map[string]string{plane: rehearsetest.NodeReady, added: rehearsetest.NodeReady})
 }

@@ -2,7 +2,6 @@ package keptkind
 
 import (
 	"math/rand/v2"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -10,20 +9,15 @@ import (
 	"testing"
 	"time"
 
+	"rehearse.dev/rehearse/cmd/rehearse/internal/hometest"
 	"rehearse.dev/rehearse/harness/cluster/journal"
-)
-
-// envSoak is how many runs are killed in each part of their lives, envSoakSeed the seed of when.
-const (
-	envSoak     = "REHEARSE_SOAK"
-	envSoakSeed = "REHEARSE_SOAK_SEED"
 )
 
 // TestSoak kills runs that make a kind cluster of their own: while kind makes it, while the scenario runs, and while it is
 // deleted. After rehearse gc there is no container, network, volume, image or folder that was not there before.
 func TestSoak(t *testing.T) {
-	times, seed := number(t, envSoak, 1), uint64(number(t, envSoakSeed, int(time.Now().UnixNano()%1_000_000)))
-	t.Logf("%d runs in each part; repeat them with %s=%d", times, envSoakSeed, seed)
+	times, seed := hometest.Soak(t, 1)
+	t.Logf("%d runs in each part; repeat them with %s=%d", times, hometest.EnvSoakSeed, seed)
 	for i, part := range []struct {
 		name string
 		// says begins the part; it is killed up to so much later.
@@ -43,19 +37,6 @@ func TestSoak(t *testing.T) {
 			}
 		})
 	}
-}
-
-func number(t *testing.T, env string, otherwise int) int {
-	t.Helper()
-	text := os.Getenv(env)
-	if text == "" {
-		return otherwise
-	}
-	n, err := strconv.Atoi(text)
-	if err != nil {
-		t.Fatalf("%s: %v", env, err)
-	}
-	return n
 }
 
 // soak kills one run.

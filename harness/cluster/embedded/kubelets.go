@@ -62,9 +62,8 @@ const maxNodes = 100
 
 func podCIDR(node int) string { return fmt.Sprintf("10.%d.0.0/16", 128+node) }
 
-// createNode registers the i-th node; the simulated kubelets make it Ready.
-func createNode(ctx context.Context, client kubernetes.Interface, i int, version string) error {
-	name := nodeName(i)
+// createNode registers a node with the i-th addresses; the simulated kubelets make it Ready.
+func createNode(ctx context.Context, client kubernetes.Interface, name string, i int, version string) error {
 	node := &corev1.Node{
 		ObjectMeta: metav1.ObjectMeta{
 			Name: name,

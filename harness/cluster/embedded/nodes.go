@@ -28,7 +28,7 @@ func (c *Cluster) joinNodes(ctx context.Context, nodes int, clients clients) err
 		return err
 	}
 	for i := range nodes {
-		if err := createNode(ctx, clients.kubelet, i+1, c.version); err != nil {
+		if err := createNode(ctx, clients.kubelet, nodeName(i+1), i+1, c.version); err != nil {
 			return err
 		}
 	}

@@ -130,7 +130,7 @@ func (c *Cluster) prepare(ctx context.Context, nodes int, progress func(string))
 	if err != nil {
 		return fmt.Errorf("make a client: %w", err)
 	}
-	if c.members, err = c.engine.nodes(ctx, c.name); err != nil {
+	if err := c.count(ctx); err != nil {
 		return err
 	}
 	progress("waiting for nodes and system pods")

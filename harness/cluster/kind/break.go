@@ -50,11 +50,11 @@ type change struct{ verb, from, to string }
 
 // change changes a node's state, unless it has been changed already.
 func (c *Cluster) change(ctx context.Context, node string, ch change) error {
-	if !slices.Contains(c.members, node) {
-		return fmt.Errorf("%s a node of kind cluster %s: %w: %q (there are: %s)", ch.verb, c.name, ErrNoNode, node, strings.Join(c.members, ", "))
-	}
 	fail := func(err error) error {
 		return fmt.Errorf("%s node %s of kind cluster %s: %w", ch.verb, node, c.name, err)
+	}
+	if err := c.has(node); err != nil {
+		return fail(err)
 	}
 	state, err := c.engine.run(ctx, "inspect", "--format", "{{.State.Status}}", node)
 	switch {
@@ -95,13 +95,21 @@ func (c *Cluster) tryUntilFrozen(ctx context.Context, verb, node string) error {
 	return cmp.Or(last, err)
 }
 
+// has returns an error if the cluster has no such node.
+func (c *Cluster) has(node string) error {
+	if all := c.Nodes(); !slices.Contains(all, node) {
+		return fmt.Errorf("%w: %q (there are: %s)", ErrNoNode, node, strings.Join(all, ", "))
+	}
+	return nil
+}
+
 // CrashContainer ends a running container of a pod at once; the kubelet will restart it.
 func (c *Cluster) CrashContainer(ctx context.Context, ref cluster.ContainerRef) error {
 	fail := func(err error) error {
 		return fmt.Errorf("crash container %s of pod %s/%s: %w", ref.Container, ref.Namespace, ref.Pod, err)
 	}
-	if !slices.Contains(c.members, ref.Node) {
-		return fail(fmt.Errorf("%w: %q", ErrNoNode, ref.Node))
+	if err := c.has(ref.Node); err != nil {
+		return fail(err)
 	}
 	id, ok := strings.CutPrefix(ref.ID, "containerd://")
 	if !ok || id == "" {

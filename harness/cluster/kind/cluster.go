@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
@@ -19,13 +20,14 @@ import (
 
 // Cluster is a running kind cluster.
 type Cluster struct {
-	name    string
-	dir     string
-	version string
-	engine  engine
-	network network
-	config  *rest.Config
-	entry   *journal.Entry
+	name     string
+	dir      string
+	version  string
+	engine   engine
+	network  network
+	config   *rest.Config
+	entry    *journal.Entry
+	counting sync.Mutex // guards members and ranges
 	// members are the node containers.
 	members []string
 	// ownImage is set if nodes run an image of ours, and proxied if kube-proxy runs on them.
@@ -40,6 +42,7 @@ type Cluster struct {
 	// creating is kind's call that makes the nodes, which may go on after it was given up.
 	creating *pending
 
+	resizing sync.Mutex
 	deleting sync.Mutex
 	deleted  bool
 	deaths
@@ -67,7 +70,23 @@ func (c *Cluster) CacheDir() string { return cachePath(c.dir) }
 func (c *Cluster) Version() string { return c.version }
 
 // Nodes are the names of the nodes, which are those of their containers.
-func (c *Cluster) Nodes() []string { return append([]string(nil), c.members...) }
+func (c *Cluster) Nodes() []string {
+	c.counting.Lock()
+	defer c.counting.Unlock()
+	return slices.Clone(c.members)
+}
+
+// count finds out which nodes there are.
+func (c *Cluster) count(ctx context.Context) error {
+	names, err := c.engine.nodes(ctx, c.name)
+	if err != nil {
+		return err
+	}
+	c.counting.Lock()
+	defer c.counting.Unlock()
+	c.members = names
+	return nil
+}
 
 // CollectLogs writes kind's own log, the nodes' journals, and the logs of all pods into dir. A node that is paused or
 // does not run has only its container's log.

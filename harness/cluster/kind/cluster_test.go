@@ -12,6 +12,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/client-go/kubernetes"
@@ -71,6 +72,7 @@ func TestCluster(t *testing.T) {
 	t.Run("a killed node", s.testKill)
 	t.Run("a killed control plane", s.testKillControlPlane)
 	t.Run("unknown nodes", s.testUnknown)
+	t.Run("a node is added and removed", s.testResize)
 	t.Run("logs", s.testLogs)
 	if err := c.Cause(); err != nil {
 		t.Errorf("it died of what was done to it: %v", err)
@@ -297,6 +299,59 @@ func (s site) testKillControlPlane(t *testing.T) {
 	s.awaitNode(t, node, true)
 	s.testReach(t, s.pod(t, "after-the-outage", s.Nodes()[1]).Status.PodIP)
 	s.testAsk(t, "asks-after-the-outage", s.Nodes()[2])
+}
+
+// testResize adds a node, on which pods of this cluster's images run and are reached, and removes it.
+func (s site) testResize(t *testing.T) {
+	ctx, before := t.Context(), s.Nodes()
+	if err := s.AddNode(ctx, "extra"); err != nil {
+		t.Fatal(err)
+	}
+	if len(s.Nodes()) != len(before)+1 || !slices.Contains(s.Nodes(), "extra") {
+		t.Errorf("nodes: %v", s.Nodes())
+	}
+	if err := s.AddNode(ctx, "extra"); !errors.Is(err, cluster.ErrNodeExists) {
+		t.Errorf("added twice: %v", err)
+	}
+	pod := s.pod(t, "on-extra", "extra")
+	s.testReach(t, pod.Status.PodIP)
+
+	if err := s.RemoveNode(ctx, s.Name()+"-control-plane"); !errors.Is(err, cluster.ErrUnsupported) {
+		t.Errorf("the control plane's node: %v", err)
+	}
+	if err := s.RemoveNode(ctx, "extra"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.RemoveNode(ctx, "extra"); !errors.Is(err, ErrNoNode) {
+		t.Errorf("removed twice: %v", err)
+	}
+	if !slices.Equal(s.Nodes(), before) {
+		t.Errorf("nodes: %v, before %v", s.Nodes(), before)
+	}
+	if _, err := s.client.CoreV1().Nodes().Get(ctx, "extra", metav1.GetOptions{}); !apierrors.IsNotFound(err) {
+		t.Errorf("its object: %v", err)
+	}
+	if _, err := s.client.CoreV1().Pods(pod.Namespace).Get(ctx, pod.Name, metav1.GetOptions{}); !apierrors.IsNotFound(err) {
+		t.Errorf("its pod: %v", err)
+	}
+
+	// A container that is no node of this cluster keeps its name.
+	other := "rehearse-other-" + randomHex(4)
+	must(t, s.engine, "create", "--name", other, s.image)
+	if err := s.AddNode(ctx, other); err == nil || slices.Contains(s.Nodes(), other) {
+		t.Errorf("a node with the name of another container: %v", err)
+	}
+	must(t, s.engine, "rm", other) // fails if it is not there any more
+
+	// What fails half way leaves nothing.
+	short, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	if err := s.AddNode(short, "late"); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("without time: %v", err)
+	}
+	if slices.Contains(s.Nodes(), "late") {
+		t.Errorf("nodes: %v", s.Nodes())
+	}
 }
 
 func (s site) testUnknown(t *testing.T) {

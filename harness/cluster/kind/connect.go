@@ -47,20 +47,25 @@ func (c *Cluster) catchUp(ctx context.Context) error {
 // learnRanges notes which addresses the pods of each node get, where pods of different nodes cannot reach each other by
 // themselves: our node image has no network add-on that tells nodes of each other.
 func (c *Cluster) learnRanges(ctx context.Context, client kubernetes.Interface, want int) error {
-	if len(c.members) < 2 {
+	if len(c.Nodes()) < 2 {
 		return nil
 	}
-	return await(ctx, client.CoreV1().Nodes(), func(nodes []*corev1.Node) string {
-		c.ranges = map[string][]string{}
+	var ranges map[string][]string
+	err := await(ctx, client.CoreV1().Nodes(), func(nodes []*corev1.Node) string {
+		ranges = map[string][]string{}
 		var missing []string
 		for _, n := range nodes {
 			if len(n.Spec.PodCIDRs) == 0 {
 				missing = append(missing, n.Name)
 			}
-			c.ranges[n.Name] = n.Spec.PodCIDRs
+			ranges[n.Name] = n.Spec.PodCIDRs
 		}
 		return lacking(want, len(nodes), "nodes with addresses for pods", missing)
 	})
+	c.counting.Lock()
+	defer c.counting.Unlock()
+	c.ranges = ranges
+	return err
 }
 
 // noProxy is how a config leaves kube-proxy out.
@@ -103,7 +108,7 @@ func (c *Cluster) awaitServices(ctx context.Context, client kubernetes.Interface
 	}
 	script := fmt.Sprintf("until timeout 1 bash -c 'exec 3<>/dev/tcp/%s/%d' 2>/dev/null; do sleep 0.1; done", api.Spec.ClusterIP, api.Spec.Ports[0].Port)
 	group, ctx := errgroup.WithContext(ctx)
-	for _, node := range c.members {
+	for _, node := range c.Nodes() {
 		group.Go(func() error {
 			if _, err := c.engine.run(ctx, "exec", node, "sh", "-c", script); err != nil {
 				return fmt.Errorf("wait for Services on node %s: %w", node, err)
@@ -117,7 +122,10 @@ func (c *Cluster) awaitServices(ctx context.Context, client kubernetes.Interface
 // connect gives pods a way to those of other nodes, and lets nothing that is meant for a Service leave a node, as learn
 // found that they need it. A node that is paused or dead gets this when it starts again; it may have another address then.
 func (c *Cluster) connect(ctx context.Context) error {
-	if len(c.ranges) == 0 && len(c.services) == 0 {
+	c.counting.Lock()
+	ranges := c.ranges
+	c.counting.Unlock()
+	if len(ranges) == 0 && len(c.services) == 0 {
 		return nil
 	}
 	addresses, err := c.addresses(ctx)
@@ -127,7 +135,7 @@ func (c *Cluster) connect(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	for node := range addresses {
 		group.Go(func() error {
-			script := strings.Join([]string{"set -e", routes(node, addresses, c.ranges), fence(c.services)}, "\n")
+			script := strings.Join([]string{"set -e", routes(node, addresses, ranges), fence(c.services)}, "\n")
 			if _, err := c.engine.run(ctx, "exec", node, "sh", "-c", script); err != nil {
 				return fmt.Errorf("route between the nodes' pods: node %s: %w", node, err)
 			}
@@ -140,7 +148,7 @@ func (c *Cluster) connect(ctx context.Context) error {
 // addresses returns the addresses of the nodes that run.
 func (c *Cluster) addresses(ctx context.Context) (map[string]string, error) {
 	const format = `{{.Name}} {{.State.Status}} {{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}`
-	out, err := c.engine.run(ctx, append([]string{"inspect", "--format", format}, c.members...)...)
+	out, err := c.engine.run(ctx, append([]string{"inspect", "--format", format}, c.Nodes()...)...)
 	if err != nil {
 		return nil, err
 	}

@@ -74,7 +74,7 @@ func (p *Provider) join(ctx context.Context, info kept.Info) (*Cluster, error) {
 		network:  network{engine: e, name: record.Data[dataNetwork], cluster: info.Name, stateRoot: p.stateRoot},
 		ownImage: record.Data[dataOwnImage] != "", deaths: deaths{died: make(chan struct{}), dir: info.Dir},
 	}
-	if c.members, err = e.nodes(ctx, info.Name); err != nil {
+	if err := c.count(ctx); err != nil {
 		return nil, err
 	}
 	c.unlearnt = client

@@ -80,17 +80,23 @@ func (c *Cluster) ResumeEtcd(ctx context.Context) error {
 	return c.onControlPlanes(ctx, "let its etcd go on", signalScript(etcd, "CONT"))
 }
 
-// onControlPlanes runs a script on each node of the control plane.
-func (c *Cluster) onControlPlanes(ctx context.Context, what, script string) error {
+// controlPlanes are the nodes of the control plane that run; there is one at least.
+func (c *Cluster) controlPlanes(ctx context.Context) ([]string, error) {
 	nodes, err := c.engine.words(ctx, "ps", "--filter", "label="+clusterLabel+"="+c.name,
 		"--filter", "label="+roleLabel+"=control-plane", "--format", "{{.Names}}")
 	if err == nil && len(nodes) == 0 {
 		err = errors.New("no node of the control plane runs")
 	}
+	slices.Sort(nodes)
+	return nodes, err
+}
+
+// onControlPlanes runs a script on each node of the control plane.
+func (c *Cluster) onControlPlanes(ctx context.Context, what, script string) error {
+	nodes, err := c.controlPlanes(ctx)
 	if err != nil {
 		return fmt.Errorf("kind cluster %s: %s: %w", c.name, what, err)
 	}
-	slices.Sort(nodes)
 	var errs []error
 	for _, node := range nodes {
 		if _, err := c.engine.run(ctx, "exec", node, "sh", "-c", script); err != nil {

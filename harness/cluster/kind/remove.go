@@ -43,8 +43,7 @@ func (e engine) removeNodes(ctx context.Context, cluster string) error {
 		if len(nodes) == 0 {
 			return e.removeVolumes(ctx, cluster, volumes)
 		}
-		inspect := append([]string{"inspect", "--format", `{{range .Mounts}}{{if eq .Type "volume"}}{{.Name}} {{end}}{{end}}`}, nodes...)
-		if mounted, err := e.words(ctx, inspect...); err == nil { // one that has just gone takes its volumes along
+		if mounted, err := e.volumesOf(ctx, nodes...); err == nil { // one that has just gone takes its volumes along
 			volumes = append(volumes, mounted...)
 		}
 		_, err = e.run(ctx, append([]string{"rm", "-f", "-v"}, nodes...)...)
@@ -65,26 +64,39 @@ func (e engine) removeVolumes(ctx context.Context, cluster string, volumes []str
 	if err != nil {
 		return fmt.Errorf("list the volumes of %s: %w", cluster, err)
 	}
-	all, err := e.words(ctx, "volume", "ls", "-q")
-	if err != nil {
-		return fmt.Errorf("list volumes: %w", err)
-	}
-	left := slices.DeleteFunc(append(volumes, labelled...), func(v string) bool { return !slices.Contains(all, v) })
-	slices.Sort(left)
-	left = slices.Compact(left)
-	if len(left) == 0 {
-		return nil
-	}
-	if _, err := e.run(ctx, append([]string{"volume", "rm"}, left...)...); err != nil {
+	if err := e.removeThese(ctx, append(volumes, labelled...)); err != nil {
 		return fmt.Errorf("remove the volumes of %s: %w", cluster, err)
 	}
 	return nil
 }
 
+// volumesOf are the volumes of containers.
+func (e engine) volumesOf(ctx context.Context, containers ...string) ([]string, error) {
+	const format = `{{range .Mounts}}{{if eq .Type "volume"}}{{.Name}} {{end}}{{end}}`
+	return e.words(ctx, append([]string{"inspect", "--format", format}, containers...)...)
+}
+
+// removeThese removes what of these volumes there still is.
+func (e engine) removeThese(ctx context.Context, volumes []string) error {
+	all, err := e.words(ctx, "volume", "ls", "-q")
+	if err != nil {
+		return fmt.Errorf("list volumes: %w", err)
+	}
+	left := slices.DeleteFunc(volumes, func(v string) bool { return !slices.Contains(all, v) })
+	slices.Sort(left)
+	left = slices.Compact(left)
+	if len(left) == 0 {
+		return nil
+	}
+	_, err = e.run(ctx, append([]string{"volume", "rm"}, left...)...)
+	return err
+}
+
 // nodeSuffix is what kind adds to a cluster's name to name a node.
 var nodeSuffix = regexp.MustCompile(`^-(control-plane|worker)[0-9]*$`)
 
-// labelledVolumes are the volumes that kind itself makes: for podman, each before its node, whose name is the label's key.
+// labelledVolumes are the volumes that are made for podman, each before its node: by kind itself, with the node's name as the
+// label's key, and by AddNode.
 func (e engine) labelledVolumes(ctx context.Context, cluster string) ([]string, error) {
 	if e.binary != "podman" {
 		return nil, nil
@@ -99,6 +111,9 @@ func (e engine) labelledVolumes(ctx context.Context, cluster string) ([]string, 
 		var labels map[string]string
 		if err := json.Unmarshal([]byte(text), &labels); err != nil {
 			return nil, fmt.Errorf("the labels of volume %s: %w", name, err)
+		}
+		if labels[clusterLabel] == cluster {
+			names = append(names, name)
 		}
 		for label := range labels {
 			if suffix, ok := strings.CutPrefix(label, cluster); ok && nodeSuffix.MatchString(suffix) {

@@ -1,0 +1,279 @@
+package kind
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	kindnodes "sigs.k8s.io/kind/pkg/cluster/nodes"
+	"sigs.k8s.io/kind/pkg/cluster/nodeutils"
+	"sigs.k8s.io/yaml"
+)
+
+// Files on each node, at places that kind chose.
+const (
+	kubeadmFile    = "/kind/kubeadm.conf"
+	containerdFile = "/etc/containerd/config.toml"
+)
+
+// container is what matters here of a node's container, in the shapes of docker and nerdctl, and of podman.
+type container struct {
+	Name      string
+	ImageName string // podman's
+	Config    struct {
+		Image string
+		Env   []string
+	}
+	HostConfig struct {
+		Sysctls    map[string]string
+		UsernsMode string
+		Binds      []string
+	}
+	NetworkSettings struct {
+		Networks map[string]struct{ IPAddress, GlobalIPv6Address string }
+	}
+}
+
+func (c container) name() string { return strings.TrimPrefix(c.Name, "/") }
+
+// addresses are those of IPv4 and IPv6.
+func (c container) addresses() (four, six string) {
+	for _, n := range c.NetworkSettings.Networks {
+		four, six = cmp.Or(four, n.IPAddress), cmp.Or(six, n.GlobalIPv6Address)
+	}
+	return four, six
+}
+
+func (e engine) inspect(ctx context.Context, name string) (container, error) {
+	out, err := e.run(ctx, "inspect", "--format", "{{json .}}", name)
+	if err != nil {
+		return container{}, err
+	}
+	var found container
+	if err := json.Unmarshal([]byte(out), &found); err != nil {
+		return container{}, fmt.Errorf("%s inspect %s: %w", e.binary, name, err)
+	}
+	return found, nil
+}
+
+// model describes the node that a new one is to be like: the first of the control plane that runs.
+func (c *Cluster) model(ctx context.Context) (container, error) {
+	nodes, err := c.controlPlanes(ctx)
+	if err != nil {
+		return container{}, err
+	}
+	return c.engine.inspect(ctx, nodes[0])
+}
+
+// likeness is a worker that is to be like another node.
+type likeness struct{ node, cluster, network string }
+
+// startLike starts the container of a worker.
+func (e engine) startLike(ctx context.Context, model container, to likeness) error {
+	storage := "/var"
+	if e.binary == "podman" { // its volumes are mounted without these options, unless they have a name
+		volume, err := e.run(ctx, "volume", "create", "--label", clusterLabel+"="+to.cluster)
+		if err != nil {
+			return err
+		}
+		storage = volume + ":/var:suid,exec,dev"
+	}
+	_, err := e.run(ctx, to.args(model, storage)...)
+	return err
+}
+
+// args are those that kind starts a worker with (its provision.go), and what of the model's it found out about the machine
+// and the network. What the user's config gives single nodes, mounts and ports, is not the new one's.
+func (l likeness) args(model container, storage string) []string {
+	args := []string{
+		"run", "--detach", "--tty", "--name", l.node, "--hostname", l.node,
+		"--label", clusterLabel + "=" + l.cluster, "--label", roleLabel + "=worker",
+		"--net", l.network, "--restart=on-failure:1", "--init=false", "--cgroupns=private",
+		"--privileged", "--security-opt", "seccomp=unconfined", "--security-opt", "apparmor=unconfined",
+		"--tmpfs", "/tmp", "--tmpfs", "/run", "--volume", storage, "--volume", "/lib/modules:/lib/modules:ro",
+	}
+	if slices.ContainsFunc(model.HostConfig.Binds, func(b string) bool { return strings.HasPrefix(b, "/dev/mapper:") }) {
+		args = append(args, "--volume", "/dev/mapper:/dev/mapper")
+	}
+	if model.HostConfig.UsernsMode == "host" {
+		args = append(args, "--userns=host")
+	}
+	for _, name := range slices.Sorted(maps.Keys(model.HostConfig.Sysctls)) {
+		args = append(args, "--sysctl="+name+"="+model.HostConfig.Sysctls[name])
+	}
+	for _, env := range model.Config.Env {
+		if name, _, _ := strings.Cut(env, "="); !slices.Contains([]string{"PATH", "HOME", "HOSTNAME", "TERM", "KUBECONFIG"}, name) {
+			args = append(args, "--env", env)
+		}
+	}
+	return append(args, cmp.Or(model.ImageName, model.Config.Image))
+}
+
+// awaitSystem waits until a node's systemd is done, as kind does: what runs before may lose its control groups.
+func (c *Cluster) awaitSystem(ctx context.Context, node string) error {
+	const script = "until systemctl is-active --quiet multi-user.target; do sleep 0.2; done"
+	if _, err := c.engine.run(ctx, "exec", node, "sh", "-c", script); err != nil {
+		return fmt.Errorf("wait for systemd: %w", err)
+	}
+	return nil
+}
+
+// configure gives a node the model's configuration of containerd, and one for kubeadm of its own.
+func (c *Cluster) configure(ctx context.Context, from, to kindnodes.Node) error {
+	containerd, err := c.engine.run(ctx, "exec", from.String(), "cat", containerdFile)
+	if err != nil {
+		return err
+	}
+	if err := nodeutils.WriteFile(to, containerdFile, containerd+"\n"); err != nil {
+		return fmt.Errorf("write %s: %w", containerdFile, err)
+	}
+	if _, err := c.engine.run(ctx, "exec", to.String(), "systemctl", "restart", "containerd"); err != nil {
+		return err
+	}
+	model, err := c.engine.run(ctx, "exec", from.String(), "cat", kubeadmFile)
+	if err != nil {
+		return err
+	}
+	// That of the first boot is valid for a day.
+	token, err := c.engine.run(ctx, "exec", from.String(), "kubeadm", "token", "create", "--ttl=15m", "--kubeconfig=/etc/kubernetes/admin.conf")
+	if err != nil {
+		return err
+	}
+	self, err := c.engine.inspect(ctx, to.String())
+	if err != nil {
+		return err
+	}
+	join, err := joinConfig(model, self, token)
+	if err != nil {
+		return fmt.Errorf("%s of node %s: %w", kubeadmFile, from, err)
+	}
+	if err := nodeutils.WriteFile(to, kubeadmFile, join); err != nil {
+		return fmt.Errorf("write %s: %w", kubeadmFile, err)
+	}
+	return nil
+}
+
+// joinConfig makes of a node's configuration for kubeadm that with which a worker joins.
+func joinConfig(model string, self container, token string) (string, error) {
+	for document := range strings.SplitSeq("\n"+model, "\n---") {
+		var join map[string]any
+		if err := yaml.Unmarshal([]byte(document), &join); err != nil {
+			return "", err
+		}
+		if join["kind"] != "JoinConfiguration" {
+			continue
+		}
+		delete(join, "controlPlane")
+		bootstrap, ok := dig(join, "discovery", "bootstrapToken")
+		registration, ok2 := dig(join, "nodeRegistration")
+		if !ok || !ok2 {
+			return "", errors.New("its JoinConfiguration lacks discovery.bootstrapToken or nodeRegistration")
+		}
+		bootstrap["token"] = token
+		registration["name"] = self.name()
+		registration["kubeletExtraArgs"] = ownArgs(registration["kubeletExtraArgs"], self)
+		out, err := yaml.Marshal(join)
+		return string(out), err
+	}
+	return "", errors.New("it has no JoinConfiguration")
+}
+
+// dig returns the object at a path.
+func dig(in map[string]any, path ...string) (map[string]any, bool) {
+	for _, key := range path {
+		next, ok := in[key].(map[string]any)
+		if !ok {
+			return nil, false
+		}
+		in = next
+	}
+	return in, true
+}
+
+// ownArgs are a kubelet's arguments with this node's addresses and name. They are a list since v1beta4, and were a map.
+func ownArgs(args any, self container) any {
+	switch args := args.(type) {
+	case []any:
+		own := []any{}
+		for _, each := range args {
+			arg, _ := each.(map[string]any)
+			name, _ := arg["name"].(string)
+			value, _ := arg["value"].(string)
+			if value = ownArg(name, value, self); value != "" {
+				own = append(own, map[string]any{"name": name, "value": value})
+			}
+		}
+		return own
+	case map[string]any:
+		own := map[string]any{}
+		for name, each := range args {
+			value, _ := each.(string)
+			if value = ownArg(name, value, self); value != "" {
+				own[name] = value
+			}
+		}
+		return own
+	default:
+		return args
+	}
+}
+
+func ownArg(name, value string, self container) string {
+	switch name {
+	case "node-ip":
+		four, six := self.addresses()
+		own := strings.Split(value, ",")
+		for i := range own {
+			if own[i] = four; strings.Contains(strings.Split(value, ",")[i], ":") {
+				own[i] = six
+			}
+		}
+		return strings.Join(own, ",")
+	case "provider-id": // kind://docker/cluster/node
+		return value[:strings.LastIndex(value, "/")+1] + self.name()
+	case "node-labels": // the config gives them to single nodes
+		return ""
+	default:
+		return value
+	}
+}
+
+// copyImages loads what a node lacks of the model's images.
+func (c *Cluster) copyImages(ctx context.Context, from, to kindnodes.Node) error {
+	list := func(node kindnodes.Node) ([]string, error) {
+		all, err := c.engine.words(ctx, "exec", node.String(), "ctr", "--namespace=k8s.io", "images", "ls", "-q")
+		return slices.DeleteFunc(all, func(ref string) bool { return strings.HasPrefix(ref, "sha256:") }), err
+	}
+	if err := c.awaitContainerd(ctx, to.String()); err != nil {
+		return err
+	}
+	have, err := list(to)
+	if err != nil {
+		return err
+	}
+	missing, err := list(from)
+	missing = slices.DeleteFunc(missing, func(ref string) bool { return slices.Contains(have, ref) })
+	if err != nil || len(missing) == 0 {
+		return err
+	}
+	// Through files: what a command in a container prints is cut short at times.
+	name := "added-" + to.String() + ".tar"
+	inNode, here := "/var/lib/"+name, filepath.Join(imagesPath(c.dir), name)
+	defer func() { _ = os.Remove(here) }()
+	_, err = c.engine.run(ctx, append([]string{"exec", from.String(), "ctr", "--namespace=k8s.io", "images", "export", inNode}, missing...)...)
+	if err == nil {
+		_, err = c.engine.run(ctx, "cp", from.String()+":"+inNode, here)
+	}
+	_, rmErr := c.engine.run(ctx, "exec", from.String(), "rm", "-f", inNode)
+	if err := errors.Join(err, rmErr); err != nil {
+		return fmt.Errorf("copy images: %w", err)
+	}
+	return loadArchive(ctx, to, here)
+}
