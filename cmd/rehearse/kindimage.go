@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"rehearse.dev/rehearse/harness/cluster/kind"
 	"rehearse.dev/rehearse/harness/cluster/kind/nodeimage"
 )
 
@@ -32,8 +33,9 @@ func newKindImageBuildCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "build",
 		Short: "Build the node image, as far as it is not there already",
-		Long: `Build makes a node image for kind where no container registry can be reached. It needs Docker, a Go toolchain, a Go
-module proxy and, unless --base is given, root, the package debootstrap and the mirror of Debian's that apt uses here.
+		Long: `Build makes a node image for kind where no container registry can be reached. It needs Docker or podman, as kind
+detects them, a Go toolchain, a Go module proxy and, unless --base is given, root, the package debootstrap and the mirror of
+Debian's that apt uses here.
 
 Kubernetes, CoreDNS, containerd and the CNI plugins are compiled from their Go modules, which takes some ten minutes on 2
 cores the first time. What each phase makes is kept: an interrupted build goes on where it stopped, and a second one has
@@ -52,6 +54,9 @@ Exit codes: 0 the image is there, 2 usage, 3 it cannot be built, 130 interrupted
 				return usageError(err)
 			}
 			opts.Progress = func(line string) { fmt.Fprintln(cmd.ErrOrStderr(), line) }
+			if opts.Engine, err = kind.Engine(cmd.Context()); err != nil {
+				return harnessError(fmt.Errorf("kind-image build: %w", err))
+			}
 			result, err := nodeimage.Build(cmd.Context(), opts)
 			if errors.Is(err, nodeimage.ErrNoBase) {
 				return usageError(fmt.Errorf("kind-image build: %w", err))

@@ -52,6 +52,12 @@ func (i engineInfo) cgroup1() bool {
 	return i.CgroupVersion == "1" || i.Host.CgroupVersion == "v1"
 }
 
+// Engine is the command of the container engine in which clusters are made here. The error wraps ErrNoRuntime if none runs.
+func Engine(ctx context.Context) (string, error) {
+	e, _, err := detect(ctx)
+	return e.binary, err
+}
+
 // detect returns the engine to use, which runs. EnvEngine leaves no choice; without it the first that runs is taken.
 func detect(ctx context.Context) (engine, engineInfo, error) {
 	candidates := engines()

@@ -52,15 +52,18 @@ func (c container) addresses() (four, six string) {
 }
 
 func (e engine) inspect(ctx context.Context, name string) (container, error) {
-	out, err := e.run(ctx, "inspect", "--format", "{{json .}}", name)
+	out, err := e.run(ctx, "inspect", name)
 	if err != nil {
 		return container{}, err
 	}
-	var found container
+	var found []container
 	if err := json.Unmarshal([]byte(out), &found); err != nil {
 		return container{}, fmt.Errorf("%s inspect %s: %w", e.binary, name, err)
 	}
-	return found, nil
+	if len(found) != 1 {
+		return container{}, fmt.Errorf("%s inspect %s: it describes %d containers", e.binary, name, len(found))
+	}
+	return found[0], nil
 }
 
 // model describes the node that a new one is to be like: the first of the control plane that runs.

@@ -132,8 +132,9 @@ func (w workshop) commit(ctx context.Context, tag, key string) error {
 	args := []string{"commit"}
 	for _, change := range []string{
 		`ENTRYPOINT ["/usr/local/bin/entrypoint", "/sbin/init"]`,
-		"ENV container=docker", // tells systemd where it is
-		fmt.Sprintf("LABEL %s=%s %s=%s", RecipeLabel, key, FormatLabel, Format),
+		"ENV container=docker",             // tells systemd where it is
+		"LABEL " + RecipeLabel + "=" + key, // one each: podman takes the rest of the line for the first one's value
+		"LABEL " + FormatLabel + "=" + Format,
 	} {
 		args = append(args, "--change", change)
 	}

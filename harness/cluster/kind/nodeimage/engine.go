@@ -21,7 +21,7 @@ var (
 )
 
 // engine is the command line of a container engine. It is used instead of an API because that is what kind uses: it finds
-// the engine wherever the user's docker command does.
+// the engine wherever the user's command does.
 type engine struct{ command string }
 
 func (e engine) run(ctx context.Context, args ...string) (string, error) {
@@ -42,6 +42,9 @@ func (e engine) feed(ctx context.Context, stdin io.Reader, args ...string) (stri
 
 // arch is the architecture that the engine runs, as Go calls it.
 func (e engine) arch(ctx context.Context) (string, error) {
+	if filepath.Base(e.command) == "podman" { // it has a server only where it is far away
+		return e.run(ctx, "info", "--format", "{{.Host.Arch}}")
+	}
 	return e.run(ctx, "version", "--format", "{{.Server.Arch}}")
 }
 
@@ -72,7 +75,12 @@ func (e engine) imageID(ctx context.Context, image string) (string, error) {
 
 // missing tells whether an error means that an image or a container does not exist.
 func missing(err error) bool {
-	return says(err, "no such image") || says(err, "no such container") || says(err, "no such object") || says(err, "not found")
+	for _, text := range []string{"no such image", "no such container", "no such object", "not found", "image not known", "no container with name"} {
+		if says(err, text) {
+			return true
+		}
+	}
+	return false
 }
 
 // base is what an image is laid upon: a file or an image, of which one is set.
@@ -100,7 +108,7 @@ func (e engine) findBase(ctx context.Context, name string) (base, error) {
 	}
 	id, err := e.imageID(ctx, name)
 	if err == nil && id == "" {
-		err = fmt.Errorf("%w: %s is neither a file nor an image of this engine (docker images lists those)", ErrNoBase, name)
+		err = fmt.Errorf("%w: %s is neither a file nor an image of this engine (%s images lists those)", ErrNoBase, name, filepath.Base(e.command))
 	}
 	return base{image: id, key: id}, err
 }

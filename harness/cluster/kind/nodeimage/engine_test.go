@@ -19,6 +19,23 @@ func TestNoEngine(t *testing.T) {
 	}
 }
 
+// TestPodman asks for what podman tells by other words.
+func TestPodman(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "podman")
+	const says = "#!/bin/sh\ncase $1 in info) echo amd64 ;; *) echo 'Error: inspecting object: x: image not known' >&2; exit 125 ;; esac\n"
+	if err := os.WriteFile(path, []byte(says), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	podman := engine{command: path}
+	if arch, err := podman.arch(t.Context()); arch != "amd64" || err != nil {
+		t.Errorf("architecture %q, %v", arch, err)
+	}
+	if id, err := podman.imageID(t.Context(), "x"); id != "" || err != nil {
+		t.Errorf("an image that is not there: %q, %v", id, err)
+	}
+}
+
 func TestFindBase(t *testing.T) {
 	t.Parallel()
 	docker, _ := script(t, `case "$*" in *here*) echo sha256:1 ;; *) echo "Error: No such image: $5" >&2; exit 1 ;; esac`)

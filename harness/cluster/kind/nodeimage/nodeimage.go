@@ -3,6 +3,7 @@
 package nodeimage
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"path/filepath"
@@ -31,6 +32,8 @@ const PatchFolder = "/kind/patches"
 
 // Options say what to build.
 type Options struct {
+	// Engine is the command of the container engine that is to have the image: docker, podman; empty for docker.
+	Engine string
 	// Tag names the image; empty stands for DefaultTag.
 	Tag string
 	// Base is a local image, or a file that holds a root file system as a tar archive, to be used instead of Debian's
@@ -116,7 +119,7 @@ type builder struct {
 
 // newBuilder checks what can be checked before minutes are spent.
 func newBuilder(ctx context.Context, opts Options) (*builder, error) {
-	b := &builder{engine: engine{command: "docker"}, tag: opts.Tag, debian: thisMachine(), progress: opts.Progress, began: time.Now()}
+	b := &builder{engine: engine{command: cmp.Or(opts.Engine, "docker")}, tag: opts.Tag, debian: thisMachine(), progress: opts.Progress, began: time.Now()}
 	if b.progress == nil {
 		b.progress = func(string) {}
 	}
