@@ -13,6 +13,7 @@ import (
 	"k8s.io/klog/v2"
 
 	"rehearse.dev/rehearse/harness/release"
+	"rehearse.dev/rehearse/harness/runner"
 	"rehearse.dev/rehearse/harness/verdict"
 )
 
@@ -20,6 +21,7 @@ func main() {
 	if code, asked := release.OwnHelm(os.Args[1:], os.Stdout, os.Stderr); asked {
 		os.Exit(code)
 	}
+	runner.SpendMemory()
 	os.Exit(Main(os.Args[1:]))
 }
 
