@@ -117,6 +117,13 @@ lint: ## Check formatting, what golangci-lint knows (.golangci.yml), and dead co
 	@dead="$$($(TOOL) deadcode -test $(PKGS))" || exit 1; \
 	if [ -n "$$dead" ]; then echo "dead code:"; echo "$$dead"; exit 1; fi
 
+# Minutes each, which is too long for every change.
+.PHONY: lint-all
+lint-all: lint ## Lint, and check what that leaves out: the nested modules, and macOS and Linux on arm64.
+	@for module in cmd/kube cmd/node cmd/coredns; do echo "$(GO) -C $$module vet ./..."; $(GO) -C $$module vet ./... || exit 1; done
+	@for system in darwin/arm64 linux/arm64; do echo "go vet for $$system"; \
+	  GOOS=$${system%/*} GOARCH=$${system#*/} CGO_ENABLED=0 $(GO) vet $(PKGS) || exit 1; done
+
 .PHONY: format
 format: ## Format all Go files.
 	$(TOOL) golangci-lint fmt

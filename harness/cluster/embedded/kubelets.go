@@ -80,7 +80,7 @@ func createNode(ctx context.Context, client kubernetes.Interface, name string, i
 		},
 	}
 	_, err := client.CoreV1().Nodes().Create(ctx, node, metav1.CreateOptions{FieldManager: kubeletAgent})
-	if err != nil && !apierrors.IsAlreadyExists(err) {
+	if err != nil {
 		return fmt.Errorf("register node %s: %w", name, err)
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes"
@@ -28,7 +29,7 @@ func (c *Cluster) joinNodes(ctx context.Context, nodes int, clients clients) err
 		return err
 	}
 	for i := range nodes {
-		if err := createNode(ctx, clients.kubelet, nodeName(i+1), i+1, c.version); err != nil {
+		if err := createNode(ctx, clients.kubelet, nodeName(i+1), i+1, c.version); err != nil && !apierrors.IsAlreadyExists(err) {
 			return err
 		}
 	}

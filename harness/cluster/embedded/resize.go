@@ -4,8 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
+	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/kubernetes"
 
 	"rehearse.dev/rehearse/harness/cluster"
@@ -17,6 +21,9 @@ var (
 	_ cluster.Resizable = (*attached)(nil)
 )
 
+// adding keeps nodes that are added at the same time from getting the same addresses.
+var adding sync.Mutex
+
 // AddNode registers another node and returns once its simulated kubelet has made it Ready.
 func (n nodes) AddNode(ctx context.Context, node string) error {
 	fail := func(err error) error { return fmt.Errorf("add node %s: %w", node, err) }
@@ -24,19 +31,27 @@ func (n nodes) AddNode(ctx context.Context, node string) error {
 	if err != nil {
 		return fail(err)
 	}
-	version, err := client.Discovery().ServerVersion()
+	version, err := discovery.ToServerVersionInterfaceWithContext(client.Discovery()).ServerVersionWithContext(ctx)
 	if err != nil {
 		return fail(err)
 	}
+	adding.Lock()
+	defer adding.Unlock()
 	i, err := freeNumber(ctx, client, node)
 	if err != nil {
 		return fail(err)
 	}
-	if err := createNode(ctx, client, node, i, version.GitVersion); err != nil {
+	err = createNode(ctx, client, node, i, version.GitVersion)
+	if apierrors.IsAlreadyExists(err) { // since the look
+		err = cluster.ErrNodeExists
+	}
+	if err != nil {
 		return fail(err)
 	}
 	if err := awaitReady(ctx, client, node); err != nil {
-		return fail(errors.Join(err, forget.Node(context.WithoutCancel(ctx), client, node)))
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+		defer cancel()
+		return fail(errors.Join(err, forget.Node(ctx, client, node)))
 	}
 	return nil
 }

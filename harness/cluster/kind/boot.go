@@ -151,7 +151,7 @@ func (c *Cluster) awaitWorking(ctx context.Context, client *kubernetes.Clientset
 		if err := c.connect(ctx); err != nil {
 			return err
 		}
-		return c.awaitServices(ctx, client)
+		return c.awaitServices(ctx, client, c.Nodes()...)
 	})
 	return group.Wait()
 }

@@ -27,15 +27,17 @@ type Cluster struct {
 	network  network
 	config   *rest.Config
 	entry    *journal.Entry
-	counting sync.Mutex // guards members and ranges
+	counting sync.Mutex // guards what follows, up to services
 	// members are the node containers.
 	members []string
-	// ownImage is set if nodes run an image of ours, and proxied if kube-proxy runs on them.
-	ownImage, proxied bool
+	// proxied is set if kube-proxy runs on the nodes, as learn finds out.
+	proxied bool
 	// ranges are the nodes' pod addresses, where connect is to route between them.
 	ranges map[string][]string
 	// services are the addresses of Services, where connect is to keep them within the nodes.
 	services []string
+	// ownImage is set if nodes run an image of ours.
+	ownImage bool
 	// unlearnt is set on a cluster that was joined, of which both are yet to be learnt: it is joined to mend its API server too.
 	unlearnt kubernetes.Interface
 	learning sync.Mutex
@@ -132,6 +134,8 @@ func helpless(err error) bool {
 
 // Delete ends the cluster and removes all that it made. It may be called again.
 func (c *Cluster) Delete(ctx context.Context) error {
+	c.resizing.Lock() // a node that is being added must not come after its cluster has gone
+	defer c.resizing.Unlock()
 	c.deleting.Lock()
 	defer c.deleting.Unlock()
 	if c.deleted {

@@ -349,9 +349,41 @@ func (s site) testResize(t *testing.T) {
 	if err := s.AddNode(short, "late"); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("without time: %v", err)
 	}
-	if slices.Contains(s.Nodes(), "late") {
-		t.Errorf("nodes: %v", s.Nodes())
+	if left := remains(t, s.engine, s.Name()); !slices.Equal(left, before) || !slices.Equal(s.Nodes(), before) {
+		t.Errorf("containers %v and nodes %v, before %v", left, s.Nodes(), before)
 	}
+	if _, err := s.client.CoreV1().Nodes().Get(ctx, "late", metav1.GetOptions{}); !apierrors.IsNotFound(err) {
+		t.Errorf("its object: %v", err)
+	}
+
+	// A removal that failed half way can be repeated.
+	must(t, s.engine, "kill", s.addedNode(t, "half"))
+	must(t, s.engine, "rm", "-v", "half")
+	if err := s.RemoveNode(ctx, "half"); err != nil {
+		t.Error(err)
+	}
+	if _, err := s.client.CoreV1().Nodes().Get(ctx, "half", metav1.GetOptions{}); !apierrors.IsNotFound(err) {
+		t.Errorf("its object: %v", err)
+	}
+}
+
+// addedNode adds a node beside one that is dead, and expects it to end.
+func (s site) addedNode(t *testing.T, node string) string {
+	t.Helper()
+	dead := s.Name() + "-worker2"
+	if err := s.KillNode(t.Context(), dead); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.AddNode(t.Context(), node); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.StartNode(t.Context(), dead); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.expect(node, false); err != nil {
+		t.Fatal(err)
+	}
+	return node
 }
 
 func (s site) testUnknown(t *testing.T) {

@@ -148,7 +148,7 @@ func checkConfig(c *v1alpha4.Cluster, read *strictyaml.Result) []strictyaml.Prob
 	}
 	report("networking.ipFamily", oneOf(c.Networking.IPFamily, v1alpha4.IPv4Family, v1alpha4.IPv6Family, v1alpha4.DualStackFamily))
 	report("networking.kubeProxyMode", oneOf(c.Networking.KubeProxyMode,
-		v1alpha4.IPTablesProxyMode, v1alpha4.IPVSProxyMode, v1alpha4.NFTablesProxyMode, noProxy))
+		v1alpha4.IPTablesProxyMode, v1alpha4.IPVSProxyMode, v1alpha4.NFTablesProxyMode, v1alpha4.ProxyMode("none")))
 	report("networking.podSubnet", subnets(c.Networking.PodSubnet))
 	report("networking.serviceSubnet", subnets(c.Networking.ServiceSubnet))
 	return problems

@@ -62,23 +62,27 @@ func (c *Cluster) learnRanges(ctx context.Context, client kubernetes.Interface, 
 		}
 		return lacking(want, len(nodes), "nodes with addresses for pods", missing)
 	})
+	if err != nil {
+		return err
+	}
 	c.counting.Lock()
 	defer c.counting.Unlock()
 	c.ranges = ranges
-	return err
+	return nil
 }
-
-// noProxy is how a config leaves kube-proxy out.
-const noProxy = v1alpha4.ProxyMode("none")
 
 // learnServices notes which addresses of Services kube-proxy serves by rules on each node.
 func (c *Cluster) learnServices(ctx context.Context, client kubernetes.Interface) error {
 	proxy, err := client.CoreV1().ConfigMaps(metav1.NamespaceSystem).Get(ctx, "kube-proxy", metav1.GetOptions{})
-	switch {
-	case apierrors.IsNotFound(err):
-		return nil
-	case err != nil:
+	if err != nil && !apierrors.IsNotFound(err) {
 		return fmt.Errorf("ask for the configuration of kube-proxy: %w", err)
+	}
+	c.counting.Lock()
+	c.proxied = err == nil
+	c.counting.Unlock()
+	switch {
+	case err != nil:
+		return nil
 	case strings.Contains(proxy.Data["config.conf"], "mode: "+string(v1alpha4.IPVSProxyMode)):
 		return nil // it has addresses on each node instead
 	}
@@ -86,20 +90,26 @@ func (c *Cluster) learnServices(ctx context.Context, client kubernetes.Interface
 	if err != nil {
 		return fmt.Errorf("ask for the addresses of Services: %w", err)
 	}
-	c.services = nil
+	var services []string
 	for _, cidr := range all.Items {
 		for _, addresses := range cidr.Spec.CIDRs {
 			if !strings.Contains(addresses, ":") {
-				c.services = append(c.services, addresses)
+				services = append(services, addresses)
 			}
 		}
 	}
+	c.counting.Lock()
+	defer c.counting.Unlock()
+	c.services = services
 	return nil
 }
 
-// awaitServices waits until each node has rules for Services. kube-proxy may run and not have written them yet.
-func (c *Cluster) awaitServices(ctx context.Context, client kubernetes.Interface) error {
-	if !c.ownImage || !c.proxied {
+// awaitServices waits until nodes have rules for Services. kube-proxy may run and not have written them yet.
+func (c *Cluster) awaitServices(ctx context.Context, client kubernetes.Interface, nodes ...string) error {
+	c.counting.Lock()
+	proxied := c.proxied
+	c.counting.Unlock()
+	if !c.ownImage || !proxied {
 		return nil
 	}
 	api, err := client.CoreV1().Services(metav1.NamespaceDefault).Get(ctx, "kubernetes", metav1.GetOptions{})
@@ -108,7 +118,7 @@ func (c *Cluster) awaitServices(ctx context.Context, client kubernetes.Interface
 	}
 	script := fmt.Sprintf("until timeout 1 bash -c 'exec 3<>/dev/tcp/%s/%d' 2>/dev/null; do sleep 0.1; done", api.Spec.ClusterIP, api.Spec.Ports[0].Port)
 	group, ctx := errgroup.WithContext(ctx)
-	for _, node := range c.Nodes() {
+	for _, node := range nodes {
 		group.Go(func() error {
 			if _, err := c.engine.run(ctx, "exec", node, "sh", "-c", script); err != nil {
 				return fmt.Errorf("wait for Services on node %s: %w", node, err)
@@ -123,9 +133,9 @@ func (c *Cluster) awaitServices(ctx context.Context, client kubernetes.Interface
 // found that they need it. A node that is paused or dead gets this when it starts again; it may have another address then.
 func (c *Cluster) connect(ctx context.Context) error {
 	c.counting.Lock()
-	ranges := c.ranges
+	ranges, services := c.ranges, c.services
 	c.counting.Unlock()
-	if len(ranges) == 0 && len(c.services) == 0 {
+	if len(ranges) == 0 && len(services) == 0 {
 		return nil
 	}
 	addresses, err := c.addresses(ctx)
@@ -135,7 +145,7 @@ func (c *Cluster) connect(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	for node := range addresses {
 		group.Go(func() error {
-			script := strings.Join([]string{"set -e", routes(node, addresses, ranges), fence(c.services)}, "\n")
+			script := strings.Join([]string{"set -e", routes(node, addresses, ranges), fence(services)}, "\n")
 			if _, err := c.engine.run(ctx, "exec", node, "sh", "-c", script); err != nil {
 				return fmt.Errorf("route between the nodes' pods: node %s: %w", node, err)
 			}

@@ -23,11 +23,15 @@ const (
 	containerdFile = "/etc/containerd/config.toml"
 )
 
+// markLabel is on the container, and the volume, of a node that is being added. Its value is this addition's.
+const markLabel = "rehearse.dev/added"
+
 // container is what matters here of a node's container, in the shapes of docker and nerdctl, and of podman.
 type container struct {
-	Name      string
-	ImageName string // podman's
-	Config    struct {
+	Name string
+	// Image is what it runs: an ID, but for nerdctl. A name may have gone to another image since.
+	Image  string
+	Config struct {
 		Image string
 		Env   []string
 	}
@@ -35,6 +39,7 @@ type container struct {
 		Sysctls    map[string]string
 		UsernsMode string
 		Binds      []string
+		Devices    []struct{ PathOnHost string }
 	}
 	NetworkSettings struct {
 		Networks map[string]struct{ IPAddress, GlobalIPv6Address string }
@@ -76,13 +81,13 @@ func (c *Cluster) model(ctx context.Context) (container, error) {
 }
 
 // likeness is a worker that is to be like another node.
-type likeness struct{ node, cluster, network string }
+type likeness struct{ node, cluster, network, mark string }
 
 // startLike starts the container of a worker.
 func (e engine) startLike(ctx context.Context, model container, to likeness) error {
 	storage := "/var"
 	if e.binary == "podman" { // its volumes are mounted without these options, unless they have a name
-		volume, err := e.run(ctx, "volume", "create", "--label", clusterLabel+"="+to.cluster)
+		volume, err := e.run(ctx, "volume", "create", "--label", clusterLabel+"="+to.cluster, "--label", markLabel+"="+to.mark)
 		if err != nil {
 			return err
 		}
@@ -98,12 +103,18 @@ func (l likeness) args(model container, storage string) []string {
 	args := []string{
 		"run", "--detach", "--tty", "--name", l.node, "--hostname", l.node,
 		"--label", clusterLabel + "=" + l.cluster, "--label", roleLabel + "=worker",
+		"--label", markLabel + "=" + l.mark,
 		"--net", l.network, "--restart=on-failure:1", "--init=false", "--cgroupns=private",
 		"--privileged", "--security-opt", "seccomp=unconfined", "--security-opt", "apparmor=unconfined",
 		"--tmpfs", "/tmp", "--tmpfs", "/run", "--volume", storage, "--volume", "/lib/modules:/lib/modules:ro",
 	}
 	if slices.ContainsFunc(model.HostConfig.Binds, func(b string) bool { return strings.HasPrefix(b, "/dev/mapper:") }) {
 		args = append(args, "--volume", "/dev/mapper:/dev/mapper")
+	}
+	for _, device := range model.HostConfig.Devices { // of engines without root, which do not share it by themselves
+		if device.PathOnHost == "/dev/fuse" {
+			args = append(args, "--device", device.PathOnHost)
+		}
 	}
 	if model.HostConfig.UsernsMode == "host" {
 		args = append(args, "--userns=host")
@@ -116,7 +127,7 @@ func (l likeness) args(model container, storage string) []string {
 			args = append(args, "--env", env)
 		}
 	}
-	return append(args, cmp.Or(model.ImageName, model.Config.Image))
+	return append(args, cmp.Or(model.Image, model.Config.Image))
 }
 
 // awaitSystem waits until a node's systemd is done, as kind does: what runs before may lose its control groups.
@@ -248,13 +259,18 @@ func ownArg(name, value string, self container) string {
 	}
 }
 
+// importScript loads an archive into containerd, as kind would, but for images of one platform: those for others are not in
+// what was exported.
+const importScript = `snapshotter="$(containerd config dump | sed -n "s/^ *snapshotter = ['\"]\([a-z-]\+\)['\"].*/\1/p" | head -n 1)"
+exec ctr --namespace=k8s.io images import --digests ${snapshotter:+--snapshotter="$snapshotter"} "$0"`
+
 // copyImages loads what a node lacks of the model's images.
-func (c *Cluster) copyImages(ctx context.Context, from, to kindnodes.Node) error {
-	list := func(node kindnodes.Node) ([]string, error) {
-		all, err := c.engine.words(ctx, "exec", node.String(), "ctr", "--namespace=k8s.io", "images", "ls", "-q")
+func (c *Cluster) copyImages(ctx context.Context, from, to string) error {
+	list := func(node string) ([]string, error) {
+		all, err := c.engine.words(ctx, "exec", node, "ctr", "--namespace=k8s.io", "images", "ls", "-q")
 		return slices.DeleteFunc(all, func(ref string) bool { return strings.HasPrefix(ref, "sha256:") }), err
 	}
-	if err := c.awaitContainerd(ctx, to.String()); err != nil {
+	if err := c.awaitContainerd(ctx, to); err != nil {
 		return err
 	}
 	have, err := list(to)
@@ -267,16 +283,22 @@ func (c *Cluster) copyImages(ctx context.Context, from, to kindnodes.Node) error
 		return err
 	}
 	// Through files: what a command in a container prints is cut short at times.
-	name := "added-" + to.String() + ".tar"
+	name := "added-" + to + ".tar"
 	inNode, here := "/var/lib/"+name, filepath.Join(imagesPath(c.dir), name)
-	defer func() { _ = os.Remove(here) }()
-	_, err = c.engine.run(ctx, append([]string{"exec", from.String(), "ctr", "--namespace=k8s.io", "images", "export", inNode}, missing...)...)
-	if err == nil {
-		_, err = c.engine.run(ctx, "cp", from.String()+":"+inNode, here)
+	for _, command := range [][]string{
+		append([]string{"exec", from, "ctr", "--namespace=k8s.io", "images", "export", inNode}, missing...),
+		{"cp", from + ":" + inNode, here},
+		{"cp", here, to + ":" + inNode},
+		{"exec", to, "sh", "-c", importScript, inNode},
+	} {
+		if _, err = c.engine.run(ctx, command...); err != nil {
+			break
+		}
 	}
-	_, rmErr := c.engine.run(ctx, "exec", from.String(), "rm", "-f", inNode)
-	if err := errors.Join(err, rmErr); err != nil {
+	_, fromErr := c.engine.run(ctx, "exec", from, "rm", "-f", inNode)
+	_, toErr := c.engine.run(ctx, "exec", to, "rm", "-f", inNode)
+	if err := errors.Join(err, fromErr, toErr, os.RemoveAll(here)); err != nil {
 		return fmt.Errorf("copy images: %w", err)
 	}
-	return loadArchive(ctx, to, here)
+	return nil
 }

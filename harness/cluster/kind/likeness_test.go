@@ -10,8 +10,9 @@ import (
 )
 
 // worker3 is a container as docker inspect shows it.
-const worker3 = `{"Name": "/c-worker3", "Config": {"Image": "node:1", "Env": ["PATH=/bin", "KUBECONFIG=/etc/kubernetes/admin.conf", "HTTP_PROXY=p"]},
-	"HostConfig": {"Binds": ["/lib/modules:/lib/modules:ro", "/dev/mapper:/dev/mapper"], "UsernsMode": "host", "Sysctls": {"net.x": "1"}},
+const worker3 = `{"Name": "/c-worker3", "Image": "sha256:1", "Config": {"Image": "node:1", "Env": ["PATH=/bin", "KUBECONFIG=/etc/kubernetes/admin.conf", "HTTP_PROXY=p"]},
+	"HostConfig": {"Binds": ["/lib/modules:/lib/modules:ro", "/dev/mapper:/dev/mapper"], "UsernsMode": "host", "Sysctls": {"net.x": "1"},
+		"Devices": [{"PathOnHost": "/dev/fuse"}]},
 	"NetworkSettings": {"Networks": {"kind": {"IPAddress": "172.18.0.9", "GlobalIPv6Address": "fc00::9"}}}}`
 
 func inspected(t *testing.T) container {
@@ -82,7 +83,7 @@ nodeRegistration:
 }
 
 func TestLikeness(t *testing.T) {
-	args := likeness{node: "extra", cluster: "c", network: "kind"}.args(inspected(t), "/var")
+	args := likeness{node: "extra", cluster: "c", network: "kind", mark: "m"}.args(inspected(t), "/var")
 	for _, want := range [][]string{
 		{"--name", "extra"},
 		{"--label", "io.x-k8s.kind.cluster=c"},
@@ -92,12 +93,14 @@ func TestLikeness(t *testing.T) {
 		{"--userns=host"},
 		{"--sysctl=net.x=1"},
 		{"--env", "HTTP_PROXY=p"},
+		{"--device", "/dev/fuse"},
+		{"--label", "rehearse.dev/added=m"},
 	} {
 		if !strings.Contains(strings.Join(args, " "), strings.Join(want, " ")) {
 			t.Errorf("%q lacks %q", args, want)
 		}
 	}
-	if args[len(args)-1] != "node:1" || slices.ContainsFunc(args, func(a string) bool { return strings.HasPrefix(a, "KUBECONFIG") }) {
+	if args[len(args)-1] != "sha256:1" || slices.ContainsFunc(args, func(a string) bool { return strings.HasPrefix(a, "KUBECONFIG") }) {
 		t.Errorf("args: %q", args)
 	}
 }

@@ -136,7 +136,7 @@ func (p *Provider) create(ctx context.Context, spec cluster.Spec, more ...map[st
 	if err != nil {
 		return fail(err)
 	}
-	c.ownImage, c.proxied = own, config.Networking.KubeProxyMode != noProxy
+	c.ownImage = own
 	if err := p.boot(ctx, c, config, spec.Progress); err != nil {
 		return fail(p.giveUp(ctx, c, err))
 	}

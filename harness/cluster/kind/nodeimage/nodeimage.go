@@ -126,6 +126,9 @@ func newBuilder(ctx context.Context, opts Options) (*builder, error) {
 	if b.tag == "" {
 		b.tag = DefaultTag()
 	}
+	if name := filepath.Base(b.engine.command); name != "docker" && name != "podman" {
+		return nil, fmt.Errorf("%w that images can be made with: %s cannot do all that it takes (KIND_EXPERIMENTAL_PROVIDER=docker or podman chooses another)", ErrNoEngine, name)
+	}
 	arch, err := b.engine.arch(ctx)
 	if err != nil {
 		return nil, err
