@@ -71,6 +71,29 @@ func (c *Cluster) change(ctx context.Context, node string, ch change) error {
 	if err := c.tryUntilFrozen(ctx, ch.verb, node); err != nil {
 		return fail(err)
 	}
+	if err := c.awaitState(ctx, node, ch.to); err != nil {
+		return fail(err)
+	}
+	return nil
+}
+
+// How often a node's state is looked at that was changed, and for how long.
+const (
+	stateEvery = 50 * time.Millisecond
+	stateTime  = 20 * time.Second
+)
+
+// awaitState waits until a node is in a state. podman kill returns before: a node that is started at once would be taken for
+// one that runs.
+func (c *Cluster) awaitState(ctx context.Context, node, want string) error {
+	var state string
+	err := wait.PollUntilContextTimeout(ctx, stateEvery, stateTime, true, func(ctx context.Context) (done bool, err error) {
+		state, err = c.engine.run(ctx, "inspect", "--format", "{{.State.Status}}", node)
+		return state == want, err
+	})
+	if err != nil {
+		return fmt.Errorf("it is %s, and should have become %s: %w", state, want, err)
+	}
 	return nil
 }
 
