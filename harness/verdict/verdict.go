@@ -1,7 +1,10 @@
 // Package verdict holds the outcomes of a rehearsal and the exit codes they lead to.
 package verdict
 
-import "time"
+import (
+	"strconv"
+	"time"
+)
 
 // Status is the outcome of one assertion, step, variant or run.
 type Status string
@@ -91,6 +94,14 @@ type Run struct {
 	Seed       int64             `json:"seed"`
 	CleanupErr string            `json:"cleanupError,omitempty"`
 	Variants   []Variant         `json:"variants"`
+}
+
+// SeedText is the seed that the run was called with, for people. Without one, which is 0, each variant says its own.
+func (r Run) SeedText() string {
+	if r.Seed == 0 {
+		return "of each scenario"
+	}
+	return strconv.FormatInt(r.Seed, 10)
 }
 
 // Exit codes of the program.

@@ -91,7 +91,7 @@ func headOf(run verdict.Run) head {
 			h.Counts = append(h.Counts, count{n[s], s})
 		}
 	}
-	h.Facts = append(h.Facts, fact{"seed", fmt.Sprint(run.Seed)}, fact{"exit code", fmt.Sprint(run.ExitCode)})
+	h.Facts = append(h.Facts, fact{"seed", run.SeedText()}, fact{"exit code", fmt.Sprint(run.ExitCode)})
 	if asked := run.Requests(); asked != nil {
 		h.Facts = append(h.Facts, fact{"requests of Helm", asked.String()})
 	}

@@ -29,7 +29,7 @@ func Write(w io.Writer, run verdict.Run) error {
 	if asked := run.Requests(); asked != nil {
 		fmt.Fprintf(&b, "Requests of Helm: %s.\n\n", inline(asked.String()))
 	}
-	fmt.Fprintf(&b, "Run %s, seed %d%s. All evidence is in the run's folder; begin with `report.html`.\n", inline(run.ID), run.Seed, versions(run.Versions))
+	fmt.Fprintf(&b, "Run %s, seed %s%s. All evidence is in the run's folder; begin with `report.html`.\n", inline(run.ID), run.SeedText(), versions(run.Versions))
 	if _, err := w.Write(b.Bytes()); err != nil {
 		return fmt.Errorf("write Markdown: %w", err)
 	}
