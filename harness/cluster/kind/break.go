@@ -56,7 +56,7 @@ func (c *Cluster) change(ctx context.Context, node string, ch change) error {
 	if err := c.has(node); err != nil {
 		return fail(err)
 	}
-	state, err := c.engine.run(ctx, "inspect", "--format", "{{.State.Status}}", node)
+	state, err := c.stateOf(ctx, node)
 	switch {
 	case err != nil:
 		return fail(err)
@@ -77,6 +77,11 @@ func (c *Cluster) change(ctx context.Context, node string, ch change) error {
 	return nil
 }
 
+// stateOf returns the state of a node's container, in the words of its engine.
+func (c *Cluster) stateOf(ctx context.Context, node string) (string, error) {
+	return c.engine.run(ctx, "inspect", "--format", "{{.State.Status}}", node)
+}
+
 // How often a node's state is looked at that was changed, and for how long.
 const (
 	stateEvery = 50 * time.Millisecond
@@ -88,13 +93,13 @@ const (
 func (c *Cluster) awaitState(ctx context.Context, node, want string) error {
 	var state string
 	err := wait.PollUntilContextTimeout(ctx, stateEvery, stateTime, true, func(ctx context.Context) (done bool, err error) {
-		state, err = c.engine.run(ctx, "inspect", "--format", "{{.State.Status}}", node)
+		state, err = c.stateOf(ctx, node)
 		return state == want, err
 	})
-	if err != nil {
+	if wait.Interrupted(err) {
 		return fmt.Errorf("it is %s, and should have become %s: %w", state, want, err)
 	}
-	return nil
+	return err
 }
 
 // How often a node is tried to be frozen that did not let itself be, and how long each try waits for the last one.

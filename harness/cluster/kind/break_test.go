@@ -51,3 +51,31 @@ func TestFrozenAtLast(t *testing.T) {
 		})
 	}
 }
+
+// A node is changed once its engine says so, which podman does later than its command returns.
+func TestAwaitState(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		script string
+		looks  int
+		says   string
+	}{
+		"at the third look": {`[ $(wc -l < "$0.looks") -ge 3 ] && echo exited || echo running`, 3, ""},
+		"it is gone":        {`echo "No such container" >&2; exit 1`, 1, "No such container"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			fakeEngine(t, dir, "podman", `echo "$@" >> "$0.looks"`+"\n"+test.script)
+			e := engine{binary: filepath.Join(dir, "podman")}
+			err := (&Cluster{engine: e}).awaitState(t.Context(), "n1", "exited")
+			if (err != nil) != (test.says != "") || err != nil && !strings.Contains(err.Error(), test.says) {
+				t.Errorf("the error is %v, want %q", err, test.says)
+			}
+			looks, err := os.ReadFile(filepath.Join(dir, "podman.looks"))
+			if err != nil || strings.Count(string(looks), "n1\n") != test.looks {
+				t.Errorf("looked %q, %v; want %d times", looks, err, test.looks)
+			}
+		})
+	}
+}
