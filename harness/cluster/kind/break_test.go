@@ -32,21 +32,17 @@ func TestFrozenAtLast(t *testing.T) {
 		tries  int
 		says   string
 	}{
-		"at the third try":     {`[ $(wc -l < "$0.tries") -ge 3 ] || { echo "OCI runtime pause failed: unable to freeze: unknown" >&2; exit 1; }`, 3, ""},
+		"at the third try":     {`[ $(wc -l < "$0.asked") -ge 3 ] || { echo "OCI runtime pause failed: unable to freeze: unknown" >&2; exit 1; }`, 3, ""},
 		"never, as it is gone": {`echo "No such container" >&2; exit 1`, 1, "No such container"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			dir := t.TempDir()
-			fakeEngine(t, dir, "docker", `echo "$@" >> "$0.tries"`+"\n"+test.script)
-			e := engine{binary: filepath.Join(dir, "docker")}
-			err := (&Cluster{engine: e}).tryUntilFrozen(t.Context(), "pause", "n1")
+			asked, err := asks(t, test.script, func(c *Cluster) error { return c.tryUntilFrozen(t.Context(), "pause", "n1") })
 			if (err != nil) != (test.says != "") || err != nil && !strings.Contains(err.Error(), test.says) {
 				t.Errorf("the error is %v, want %q", err, test.says)
 			}
-			tries, err := os.ReadFile(filepath.Join(dir, "docker.tries"))
-			if err != nil || strings.Count(string(tries), "pause n1\n") != test.tries {
-				t.Errorf("tried %q, %v; want %d tries", tries, err, test.tries)
+			if strings.Count(asked, "pause n1\n") != test.tries {
+				t.Errorf("tried %q, want %d times", asked, test.tries)
 			}
 		})
 	}
@@ -60,22 +56,32 @@ func TestAwaitState(t *testing.T) {
 		looks  int
 		says   string
 	}{
-		"at the third look": {`[ $(wc -l < "$0.looks") -ge 3 ] && echo exited || echo running`, 3, ""},
+		"at the third look": {`[ $(wc -l < "$0.asked") -ge 3 ] && echo exited || echo running`, 3, ""},
 		"it is gone":        {`echo "No such container" >&2; exit 1`, 1, "No such container"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			dir := t.TempDir()
-			fakeEngine(t, dir, "podman", `echo "$@" >> "$0.looks"`+"\n"+test.script)
-			e := engine{binary: filepath.Join(dir, "podman")}
-			err := (&Cluster{engine: e}).awaitState(t.Context(), "n1", "exited")
+			asked, err := asks(t, test.script, func(c *Cluster) error { return c.awaitState(t.Context(), "n1", "exited") })
 			if (err != nil) != (test.says != "") || err != nil && !strings.Contains(err.Error(), test.says) {
 				t.Errorf("the error is %v, want %q", err, test.says)
 			}
-			looks, err := os.ReadFile(filepath.Join(dir, "podman.looks"))
-			if err != nil || strings.Count(string(looks), "n1\n") != test.looks {
-				t.Errorf("looked %q, %v; want %d times", looks, err, test.looks)
+			if strings.Count(asked, "n1\n") != test.looks {
+				t.Errorf("looked %q, want %d times", asked, test.looks)
 			}
 		})
 	}
+}
+
+// asks has a cluster do something on an engine that a shell script plays, and returns what that was asked, a line a call.
+func asks(t *testing.T, script string, do func(*Cluster) error) (asked string, failure error) {
+	t.Helper()
+	dir := t.TempDir()
+	fakeEngine(t, dir, "engine", `echo "$@" >> "$0.asked"`+"\n"+script)
+	path := filepath.Join(dir, "engine")
+	failure = do(&Cluster{engine: engine{binary: path}})
+	data, err := os.ReadFile(path + ".asked")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data), failure
 }
