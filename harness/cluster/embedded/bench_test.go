@@ -81,7 +81,7 @@ func bootBare(b *testing.B, path string) time.Duration {
 	if err != nil {
 		b.Fatal(err)
 	}
-	c := &Cluster{dir: dir, nodes: nodes{creds.config(port, creds.admin)}}
+	c := &Cluster{dir: dir, nodes: nodes{creds.config(port)}}
 	began := time.Now()
 	for _, component := range []struct {
 		name string

@@ -12,8 +12,11 @@ import (
 	"syscall"
 	"testing"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
 
 	"rehearse.dev/rehearse/harness/cluster"
 	"rehearse.dev/rehearse/harness/cluster/journal"
@@ -46,6 +49,7 @@ func TestTwoAtOnce(t *testing.T) {
 		t.Errorf("a second cluster of the same name: %v", err)
 	}
 	checkOffers(t, one)
+	checkStrangers(t, one, two)
 	checkEtcdIsPrivate(t, one)
 	checkDeath(t, two)
 	for _, c := range clusters {
@@ -101,6 +105,34 @@ func checkOffers(t *testing.T, c *Cluster) {
 	}
 	if info, err := os.Stat(c.CacheDir()); err != nil || !info.IsDir() {
 		t.Errorf("cache folder: %v", err)
+	}
+}
+
+// checkStrangers: the API server knows the user of its own kubeconfig, and nobody else, not even another cluster's.
+func checkStrangers(t *testing.T, c, other *Cluster) {
+	t.Helper()
+	known, err := clientcmd.BuildConfigFromFlags("", c.KubeconfigPath())
+	if err != nil {
+		t.Fatal(err)
+	}
+	nobody, foreign := rest.AnonymousClientConfig(known), rest.CopyConfig(known)
+	foreign.BearerToken = other.RESTConfig().BearerToken
+	for name, test := range map[string]struct {
+		config  *rest.Config
+		refused bool
+	}{
+		"its own kubeconfig": {known, false},
+		"no token":           {nobody, true},
+		"another's token":    {foreign, true},
+	} {
+		client, err := kubernetes.NewForConfig(test.config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = client.CoreV1().Nodes().List(t.Context(), metav1.ListOptions{})
+		if apierrors.IsUnauthorized(err) != test.refused || !test.refused && err != nil {
+			t.Errorf("%s: refused is to be %v: %v", name, test.refused, err)
+		}
 	}
 }
 

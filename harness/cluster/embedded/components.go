@@ -21,6 +21,7 @@ const (
 	caFile          = "ca.crt"
 	serverCertFile  = "apiserver.crt"
 	serverKeyFile   = "apiserver.key"
+	tokensFile      = "tokens.csv"
 	signingKeyFile  = "service-accounts.key"
 	kubeconfigFile  = "kubeconfig"
 	componentConfig = "components.kubeconfig"
@@ -51,7 +52,7 @@ func apiserverArgs(port int) []string {
 		"--secure-port=" + strconv.Itoa(port),
 		"--tls-cert-file=" + serverCertFile,
 		"--tls-private-key-file=" + serverKeyFile,
-		"--client-ca-file=" + caFile,
+		"--token-auth-file=" + tokensFile,
 		"--anonymous-auth=false",
 		"--authorization-mode=RBAC",
 		"--service-account-issuer=https://kubernetes.default.svc",
