@@ -96,6 +96,11 @@ func checkOffers(t *testing.T, c *Cluster) {
 	if !served["mutatingadmissionpolicies"] || !served["validatingadmissionpolicies"] {
 		t.Errorf("admission policies are not served: %v", served)
 	}
+	// Charts of API servers read it: it tells whom to trust. The API server makes it soon after it answers.
+	eventually.Holds(t, "the ConfigMap of client authorities", func() bool {
+		trusted, err := client.CoreV1().ConfigMaps(metav1.NamespaceSystem).Get(t.Context(), "extension-apiserver-authentication", metav1.GetOptions{})
+		return err == nil && trusted.Data["client-ca-file"] != ""
+	})
 	logs := t.TempDir()
 	if err := c.CollectLogs(t.Context(), logs); err != nil {
 		t.Fatal(err)

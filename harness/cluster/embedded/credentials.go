@@ -23,8 +23,7 @@ const masters = "system:masters"
 // credentials are what a cluster's members identify themselves with.
 type credentials struct {
 	ca *pki.Authority
-	// Bearer tokens, as the API server would verify a client's certificate anew with every request: a fifteenth of its CPU
-	// time when this was measured.
+	// Bearer tokens, as the API server would verify a client's certificate anew with every request (decision 0033).
 	admin, components string
 }
 
