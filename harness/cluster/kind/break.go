@@ -92,8 +92,12 @@ const (
 // one that runs.
 func (c *Cluster) awaitState(ctx context.Context, node, want string) error {
 	var state string
-	err := wait.PollUntilContextTimeout(ctx, stateEvery, stateTime, true, func(ctx context.Context) (done bool, err error) {
-		state, err = c.stateOf(ctx, node)
+	err := wait.PollUntilContextTimeout(ctx, stateEvery, stateTime, true, func(ctx context.Context) (bool, error) {
+		now, err := c.stateOf(ctx, node)
+		if ctx.Err() != nil { // the engine was stopped in the middle of its answer, whose error says nothing
+			return false, nil
+		}
+		state = now
 		return state == want, err
 	})
 	if wait.Interrupted(err) {

@@ -1,11 +1,13 @@
 package kind
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestEndedByItself: what containerd says of a container that is gone is told from what is a failure.
@@ -69,6 +71,17 @@ func TestAwaitState(t *testing.T) {
 				t.Errorf("looked %q, want %d times", asked, test.looks)
 			}
 		})
+	}
+}
+
+// When the time is up, the state last seen is told, though the engine is being asked once more.
+func TestAwaitStateInVain(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	_, err := asks(t, `[ $(wc -l < "$0.asked") -ge 2 ] && exec sleep 60; echo running`, func(c *Cluster) error { return c.awaitState(ctx, "n1", "exited") })
+	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "it is running, and should have become exited") {
+		t.Errorf("the error is %v", err)
 	}
 }
 

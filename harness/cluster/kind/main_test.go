@@ -79,6 +79,16 @@ func main() { _, _ = net.Listen("tcp", ":8080"); time.Sleep(time.Hour) }
 	return name
 }
 
+// needStart skips a test where the engine answers but cannot start a container: podman does, without the rights it takes.
+func needStart(t *testing.T, e engine, image string) {
+	t.Helper()
+	name := "rehearse-test-" + randomHex(4)
+	t.Cleanup(func() { _, _ = e.run(context.Background(), "rm", "--force", name) })
+	if _, err := e.run(t.Context(), "run", "--detach", "--name", name, image); err != nil {
+		t.Skipf("this test needs a container engine that can start containers: %v", err)
+	}
+}
+
 // newJournal opens a journal of the test's own.
 func newJournal(t *testing.T) (*journal.Journal, string) {
 	t.Helper()

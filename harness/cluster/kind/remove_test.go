@@ -18,6 +18,7 @@ func TestRemoveNodes(t *testing.T) {
 	t.Parallel()
 	e := docker(t)
 	image := sleepImage(t, e)
+	needStart(t, e, image)
 	name, other := "rehearse-test-"+randomHex(4), "rehearse-test-"+randomHex(4)
 	t.Cleanup(func() { _ = e.removeNodes(context.Background(), other) })
 	var volumes []string
