@@ -37,7 +37,7 @@ func New(name string, life time.Duration) (*Authority, error) {
 	if err != nil {
 		return fail(err)
 	}
-	template, err := template(name, life)
+	template, err := template(pkix.Name{CommonName: name}, life)
 	if err != nil {
 		return fail(err)
 	}
@@ -56,7 +56,7 @@ func New(name string, life time.Duration) (*Authority, error) {
 
 // Server issues a server's certificate for hosts, which are IP addresses or DNS names.
 func (a *Authority) Server(name string, hosts ...string) (Pair, error) {
-	return a.issue(name, func(c *x509.Certificate) {
+	return a.issue(pkix.Name{CommonName: name}, func(c *x509.Certificate) {
 		c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
 		for _, host := range hosts {
 			if ip := net.ParseIP(host); ip != nil {
@@ -68,18 +68,18 @@ func (a *Authority) Server(name string, hosts ...string) (Pair, error) {
 	})
 }
 
-// Client issues a certificate for a user.
-func (a *Authority) Client(user string) (Pair, error) {
-	return a.issue(user, func(c *x509.Certificate) {
+// Client issues a certificate for a user in groups.
+func (a *Authority) Client(user string, groups ...string) (Pair, error) {
+	return a.issue(pkix.Name{CommonName: user, Organization: groups}, func(c *x509.Certificate) {
 		c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
 	})
 }
 
-func (a *Authority) issue(name string, edit func(*x509.Certificate)) (Pair, error) {
+func (a *Authority) issue(subject pkix.Name, edit func(*x509.Certificate)) (Pair, error) {
 	fail := func(err error) (Pair, error) {
-		return Pair{}, fmt.Errorf("issue a certificate for %s: %w", name, err)
+		return Pair{}, fmt.Errorf("issue a certificate for %s: %w", subject.CommonName, err)
 	}
-	template, err := template(name, a.life)
+	template, err := template(subject, a.life)
 	if err != nil {
 		return fail(err)
 	}
@@ -108,14 +108,14 @@ func SigningKey() ([]byte, error) {
 	return encode(key)
 }
 
-func template(name string, life time.Duration) (*x509.Certificate, error) {
+func template(subject pkix.Name, life time.Duration) (*x509.Certificate, error) {
 	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 120))
 	if err != nil {
 		return nil, fmt.Errorf("choose a serial number: %w", err)
 	}
 	now := time.Now()
 	return &x509.Certificate{
-		SerialNumber: serial, Subject: pkix.Name{CommonName: name}, NotBefore: now.Add(-skew), NotAfter: now.Add(life),
+		SerialNumber: serial, Subject: subject, NotBefore: now.Add(-skew), NotAfter: now.Add(life),
 		KeyUsage: x509.KeyUsageDigitalSignature,
 	}, nil
 }

@@ -36,12 +36,12 @@ func TestAuthority(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	clientPair, err := authorities[0].Client("u")
+	clientPair, err := authorities[0].Client("u", "g")
 	if err != nil {
 		t.Fatal(err)
 	}
 	server, client := leaf(t, serverPair), leaf(t, clientPair)
-	if client.Subject.CommonName != "u" {
+	if client.Subject.CommonName != "u" || len(client.Subject.Organization) != 1 || client.Subject.Organization[0] != "g" {
 		t.Errorf("the client is %v", client.Subject)
 	}
 	forServers, forClients := []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}, []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}

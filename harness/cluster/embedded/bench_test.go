@@ -81,7 +81,7 @@ func bootBare(b *testing.B, path string) time.Duration {
 	if err != nil {
 		b.Fatal(err)
 	}
-	c := &Cluster{dir: dir, nodes: nodes{creds.config(port)}}
+	c := &Cluster{dir: dir, nodes: nodes{creds.config(port, creds.admin)}}
 	began := time.Now()
 	for _, component := range []struct {
 		name string

@@ -84,7 +84,7 @@ func (c *Cluster) startAPIServer(ctx context.Context, creds *credentials, freePo
 		if err := c.start(apiserver, apiserverArgs(port)); err != nil {
 			return err
 		}
-		c.config = creds.config(port)
+		c.config = creds.config(port, creds.admin)
 		if err = c.awaitAnswer(ctx); !isPortTaken(err) {
 			return err
 		}

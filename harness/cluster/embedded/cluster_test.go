@@ -121,14 +121,14 @@ func checkStrangers(t *testing.T, c, other *Cluster) {
 		t.Fatal(err)
 	}
 	nobody, foreign := rest.AnonymousClientConfig(known), rest.CopyConfig(known)
-	foreign.BearerToken = other.RESTConfig().BearerToken
+	foreign.CertData, foreign.KeyData = other.RESTConfig().CertData, other.RESTConfig().KeyData
 	for name, test := range map[string]struct {
 		config  *rest.Config
 		refused bool
 	}{
-		"its own kubeconfig": {known, false},
-		"no token":           {nobody, true},
-		"another's token":    {foreign, true},
+		"its own kubeconfig":    {known, false},
+		"no certificate":        {nobody, true},
+		"another's certificate": {foreign, true},
 	} {
 		client, err := kubernetes.NewForConfig(test.config)
 		if err != nil {

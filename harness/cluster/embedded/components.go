@@ -21,7 +21,6 @@ const (
 	caFile          = "ca.crt"
 	serverCertFile  = "apiserver.crt"
 	serverKeyFile   = "apiserver.key"
-	tokensFile      = "tokens.csv"
 	signingKeyFile  = "service-accounts.key"
 	kubeconfigFile  = "kubeconfig"
 	componentConfig = "components.kubeconfig"
@@ -52,9 +51,7 @@ func apiserverArgs(port int) []string {
 		"--secure-port=" + strconv.Itoa(port),
 		"--tls-cert-file=" + serverCertFile,
 		"--tls-private-key-file=" + serverKeyFile,
-		// No client shows a certificate, but charts of API servers read whom to trust from what becomes of this.
 		"--client-ca-file=" + caFile,
-		"--token-auth-file=" + tokensFile,
 		"--anonymous-auth=false",
 		"--authorization-mode=RBAC",
 		"--service-account-issuer=https://kubernetes.default.svc",

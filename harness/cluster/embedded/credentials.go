@@ -1,7 +1,6 @@
 package embedded
 
 import (
-	"crypto/rand"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -22,9 +21,8 @@ const masters = "system:masters"
 
 // credentials are what a cluster's members identify themselves with.
 type credentials struct {
-	ca *pki.Authority
-	// Bearer tokens, as the API server would verify a client's certificate anew with every request (decision 0033).
-	admin, components string
+	ca                *pki.Authority
+	admin, components pki.Pair
 }
 
 // newCredentials makes them and writes into dir what the API server and the controller manager read.
@@ -41,43 +39,41 @@ func newCredentials(dir string) (*credentials, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &credentials{ca: ca, admin: rand.Text(), components: rand.Text()}
+	admin, err := ca.Client("rehearse-admin", masters)
+	if err != nil {
+		return nil, err
+	}
+	// One identity for the controller manager and the scheduler, and with all rights: the roles for identities of their
+	// own are made by the API server only after it answers, and would have to be waited for.
+	components, err := ca.Client("system:kube-components", masters)
+	if err != nil {
+		return nil, err
+	}
 	err = writeFiles(dir, map[string][]byte{
 		caFile:         ca.PEM,
 		serverCertFile: server.Cert,
 		serverKeyFile:  server.Key,
 		signingKeyFile: signing,
-		tokensFile:     c.tokens(),
 	})
 	if err != nil {
-		return nil, fmt.Errorf("write credentials: %w", err)
+		return nil, fmt.Errorf("write certificates: %w", err)
 	}
-	return c, nil
+	return &credentials{ca: ca, admin: admin, components: components}, nil
 }
 
-// tokens is the API server's token file: per line a token, its user, the user's UID, and a group.
-//
-// The controller manager and the scheduler share an identity with all rights: the roles for identities of their own are
-// made by the API server only after it answers, and would have to be waited for.
-func (c *credentials) tokens() []byte {
-	const lines = "%s,rehearse-admin,rehearse-admin,%[3]s\n%[2]s,system:kube-components,system:kube-components,%[3]s\n"
-	return fmt.Appendf(nil, lines, c.admin, c.components, masters)
-}
-
-// config is the administrator's client configuration for an API server on port.
-func (c *credentials) config(port int) *rest.Config {
+// config is a client configuration for an API server on port.
+func (c *credentials) config(port int, as pki.Pair) *rest.Config {
 	return &rest.Config{
 		Host:            fmt.Sprintf("https://127.0.0.1:%d", port),
-		TLSClientConfig: rest.TLSClientConfig{CAData: c.ca.PEM},
-		BearerToken:     c.admin,
+		TLSClientConfig: rest.TLSClientConfig{CAData: c.ca.PEM, CertData: as.Cert, KeyData: as.Key},
 		QPS:             -1,
 	}
 }
 
 // writeKubeconfigs writes the files that let users and components in.
 func (c *credentials) writeKubeconfigs(dir, cluster, host string) error {
-	for file, token := range map[string]string{kubeconfigFile: c.admin, componentConfig: c.components} {
-		if err := writeKubeconfig(filepath.Join(dir, file), cluster, host, c.ca.PEM, token); err != nil {
+	for file, user := range map[string]pki.Pair{kubeconfigFile: c.admin, componentConfig: c.components} {
+		if err := writeKubeconfig(filepath.Join(dir, file), cluster, host, c.ca.PEM, user); err != nil {
 			return err
 		}
 	}
@@ -94,12 +90,12 @@ func writeFiles(dir string, files map[string][]byte) error {
 	return nil
 }
 
-// writeKubeconfig writes a kubeconfig that carries what it needs.
-func writeKubeconfig(path, cluster, host string, ca []byte, token string) error {
+// writeKubeconfig writes a kubeconfig that carries its certificates.
+func writeKubeconfig(path, cluster, host string, ca []byte, user pki.Pair) error {
 	const name = "rehearse-admin"
 	kubeconfig := clientcmdapi.NewConfig()
 	kubeconfig.Clusters[cluster] = &clientcmdapi.Cluster{Server: host, CertificateAuthorityData: ca}
-	kubeconfig.AuthInfos[name] = &clientcmdapi.AuthInfo{Token: token}
+	kubeconfig.AuthInfos[name] = &clientcmdapi.AuthInfo{ClientCertificateData: user.Cert, ClientKeyData: user.Key}
 	kubeconfig.Contexts[cluster] = &clientcmdapi.Context{Cluster: cluster, AuthInfo: name}
 	kubeconfig.CurrentContext = cluster
 	if err := clientcmd.WriteToFile(*kubeconfig, path); err != nil {
