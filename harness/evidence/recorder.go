@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -76,7 +77,7 @@ func Create(dir string, v Variant, opts ...Option) (*Recorder, error) {
 		r.redact.name(name)
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, fmt.Errorf("create bundle: %w", err)
+		return nil, fmt.Errorf("create bundle: %w", explain(err))
 	}
 	if err := r.open(); err != nil {
 		return nil, errors.Join(err, r.closeFiles())
@@ -93,7 +94,7 @@ func (r *Recorder) open() error {
 	} {
 		f, err := os.OpenFile(filepath.Join(r.dir, name), os.O_CREATE|os.O_EXCL|os.O_WRONLY|os.O_APPEND, 0o644)
 		if err != nil {
-			return fmt.Errorf("create bundle: %w", err)
+			return fmt.Errorf("create bundle: %w", explain(err))
 		}
 		*file = f
 	}
@@ -239,7 +240,7 @@ func (r *Recorder) writeLine(f *os.File, line []byte) {
 		return
 	}
 	if _, err := f.Write(append(line, '\n')); err != nil {
-		r.fail(err)
+		r.fail(explain(err))
 	}
 }
 
@@ -247,4 +248,12 @@ func (r *Recorder) fail(err error) {
 	if r.err == nil {
 		r.err = fmt.Errorf("evidence in %s is incomplete: %w", r.dir, err)
 	}
+}
+
+// explain adds the remedy to the error of a file system that is full.
+func explain(err error) error {
+	if errors.Is(err, syscall.ENOSPC) {
+		return fmt.Errorf("%w (make room there, or have evidence and reports written elsewhere with --reports)", err)
+	}
+	return err
 }

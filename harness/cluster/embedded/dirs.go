@@ -18,15 +18,18 @@ const memoryRoot = "/dev/shm"
 const wantedSpace = 512 << 20
 
 // dataRoot chooses where clusters keep their data: in memory if there is room, else with the other temporary files.
-func dataRoot() string {
+func dataRoot() string { return roomIn(memoryRoot, wantedSpace) }
+
+// roomIn is the folder dir if it can be written to and has so many bytes free, else that of temporary files.
+func roomIn(dir string, wanted uint64) string {
 	var s unix.Statfs_t
-	if err := unix.Statfs(memoryRoot, &s); err != nil || uint64(s.Bsize)*s.Bavail < wantedSpace {
+	if err := unix.Statfs(dir, &s); err != nil || uint64(s.Bsize)*s.Bavail < wanted {
 		return os.TempDir()
 	}
-	if unix.Access(memoryRoot, unix.W_OK|unix.X_OK) != nil {
+	if unix.Access(dir, unix.W_OK|unix.X_OK) != nil {
 		return os.TempDir()
 	}
-	return memoryRoot
+	return dir
 }
 
 func logsPath(dir string) string  { return filepath.Join(dir, "logs") }

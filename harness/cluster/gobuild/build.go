@@ -22,6 +22,9 @@ func (b *Builder) build(ctx context.Context, p Program, tmp, dir string) error {
 	if err := Unpack(p.Sources, tmp); err != nil {
 		return err
 	}
+	if err := os.Mkdir(filepath.Join(tmp, tempDir), 0o700); err != nil {
+		return err
+	}
 	began := time.Now()
 	b.progress(fmt.Sprintf("%s: building %s (%s)", p.Name, p.What, p.Expect))
 	for _, c := range p.commands(goPath, tmp) {
@@ -39,8 +42,12 @@ func (b *Builder) build(ctx context.Context, p Program, tmp, dir string) error {
 	return nil
 }
 
-// outDir is where binaries are built, within the folder of the sources.
-const outDir = "out"
+// Within the folder of the sources, outDir is where binaries are built, and tempDir is where the go command works: it leaves its
+// files behind if it is killed.
+const (
+	outDir  = "out"
+	tempDir = "tmp"
+)
 
 // commands load the program's modules and compile it.
 func (p Program) commands(goPath, tmp string) []goCommand {

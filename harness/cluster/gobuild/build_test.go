@@ -3,6 +3,7 @@ package gobuild
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -18,7 +19,8 @@ import (
 // The go commands below stand in for the real one, which would take minutes: what is tried is all around it.
 const (
 	// goWorks counts its builds, one line in the file $calls each.
-	goWorks = `case $1 in
+	goWorks = `test -d "$GOTMPDIR" && test "${GOTMPDIR%/*}" = "$PWD" && test "$TMPDIR" = "$GOTMPDIR" || exit 9
+case $1 in
 list) echo "go: downloading a v1" >&2; echo a; echo b ;;
 install) test "${GOBIN%/*}" = "$PWD" || exit 9
 	echo "$@" >>"$calls"; mkdir "$GOBIN" && echo binary >"$GOBIN/program" ;;
@@ -28,7 +30,8 @@ esac`
 	goOffline = `echo 'main.go:3:8: module lookup disabled by GOPROXY=off' >&2; exit 1`
 	goFull    = `[ $1 = list ] && exit; echo "write \$WORK/b001/x.a: no space left on device" >&2; exit 1`
 	goBroken  = `[ $1 = list ] && exit; echo "./main.go:7:2: undefined: x" >&2; exit 1`
-	goHangs   = `[ $1 = list ] && exit; echo $$ >"$calls.new"; mv "$calls.new" "$calls"; sleep 60`
+	// goHangs makes a folder where the real one does, which only the go command removes.
+	goHangs = `[ $1 = list ] && exit; (cd "${GOTMPDIR:-$TMPDIR}"; mkdir go-build1); echo $$ >"$calls.new"; mv "$calls.new" "$calls"; sleep 60`
 )
 
 // program is what is built. Its remedy must show whenever it cannot be.
@@ -167,6 +170,15 @@ func TestBuildFails(t *testing.T) {
 	}
 }
 
+// TestFullJournal: the journal's remedy is enough, as no other would help.
+func TestFullJournal(t *testing.T) {
+	t.Parallel()
+	full := fmt.Errorf("%w: %w", journal.ErrNoSpace, syscall.ENOSPC)
+	if err := program().explain(full); !errors.Is(err, journal.ErrNoSpace) || errors.Is(err, ErrNoSpace) || strings.Contains(err.Error(), "GOCACHE") {
+		t.Errorf("error: %v", err)
+	}
+}
+
 func TestBuildWithoutToolchain(t *testing.T) {
 	t.Parallel()
 	b, _ := newBuilder(t, "")
@@ -190,12 +202,13 @@ func TestBuildInterrupted(t *testing.T) {
 	}
 }
 
-// TestBuildKilled kills a process that builds; the go command must end with it.
+// TestBuildKilled kills a process that builds; the go command must end with it, and what that was working on be found.
 func TestBuildKilled(t *testing.T) {
 	t.Parallel()
 	b, calls := newBuilder(t, goHangs)
-	root := t.TempDir()
+	root, temp := t.TempDir(), t.TempDir()
 	victim := helper(t, root, b.cache, b.goCommand)
+	victim.Env = append(victim.Env, "TMPDIR="+temp)
 	if err := victim.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -221,6 +234,9 @@ func TestBuildKilled(t *testing.T) {
 	}
 	if report, err := b.journal.Collect(t.Context(), []journal.Undo{journal.UndoDir()}, journal.CollectOptions{}); err != nil || len(report.Removed) != 1 {
 		t.Errorf("gc: %+v, %v", report, err)
+	}
+	if left, err := os.ReadDir(temp); err != nil || len(left) != 0 {
+		t.Errorf("left among the temporary files: %v, %v", left, err)
 	}
 	if left := b.leftBehind(t); left != nil {
 		t.Errorf("left: %v", left)

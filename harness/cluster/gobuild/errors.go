@@ -8,6 +8,7 @@ import (
 	"syscall"
 
 	"rehearse.dev/rehearse/harness/cluster/cachedir"
+	"rehearse.dev/rehearse/harness/cluster/journal"
 )
 
 // Reasons why a program cannot be built.
@@ -38,6 +39,8 @@ func (p Program) explain(err error) error {
 		otherwise = ", or " + p.Else
 	}
 	switch {
+	case errors.Is(err, journal.ErrNoSpace): // it has its own remedy
+		return fmt.Errorf("build %s: %w", p.Name, err)
 	case errors.Is(err, ErrNoToolchain):
 		return fmt.Errorf("build %s: %w (install Go %s or newer%s)", p.Name, err, languageVersion, otherwise)
 	case errors.Is(err, syscall.ENOSPC), says(syscall.ENOSPC.Error()):

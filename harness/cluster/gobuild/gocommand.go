@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 
@@ -30,9 +31,11 @@ func (c goCommand) run(ctx context.Context, progress func(string)) error {
 			c.out(s)
 		}
 	}}
+	temp := filepath.Join(c.dir, tempDir)
+	env := []string{"CGO_ENABLED=0", "GOWORK=off", "GOFLAGS=-mod=readonly", "PWD=" + c.dir, "GOTMPDIR=" + temp, "TMPDIR=" + temp}
 	err := child.Command{
 		Path: c.path, Args: c.args, Dir: c.dir, Stdout: stdout, Stderr: stderr,
-		Env:    append([]string{"CGO_ENABLED=0", "GOWORK=off", "GOFLAGS=-mod=readonly", "PWD=" + c.dir}, c.env...),
+		Env:    append(env, c.env...),
 		Report: func() { progress(c.describe(int(count.Load()))) },
 	}.Run(ctx)
 	switch {

@@ -16,6 +16,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -24,6 +25,9 @@ const EnvStateDir = "REHEARSE_STATE_DIR"
 
 // ErrExists means that a thing of this kind and ID is in the journal already, living or left behind.
 var ErrExists = errors.New("already in the journal")
+
+// ErrNoSpace means that the file system of the journal is full. Its error has the remedy.
+var ErrNoSpace = errors.New("no space left for the journal")
 
 // unfinished starts the names of records that are being written; the writer's process number follows.
 const unfinished = ".new-"
@@ -170,8 +174,17 @@ func (e *Entry) Done() error {
 	return nil
 }
 
-// write puts the record beside its place and moves it there, so that no reader ever sees half of it.
-func (e *Entry) write(place func(from, to string) error) (err error) {
+// write puts the record in its place. If it cannot because the file system is full, the error says what to do.
+func (e *Entry) write(place func(from, to string) error) error {
+	err := e.put(place)
+	if errors.Is(err, syscall.ENOSPC) {
+		return fmt.Errorf("%w: %w (make room there, or set %s to a folder elsewhere)", ErrNoSpace, err, EnvStateDir)
+	}
+	return err
+}
+
+// put writes the record beside its place and moves it there, so that no reader ever sees half of it.
+func (e *Entry) put(place func(from, to string) error) (err error) {
 	content, err := json.Marshal(e.record)
 	if err != nil {
 		return err

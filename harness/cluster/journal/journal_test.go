@@ -11,9 +11,12 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
+
+	"rehearse.dev/rehearse/harness/cluster/internal/filelock"
 )
 
 func open(t *testing.T) *Journal {
@@ -126,6 +129,23 @@ func TestEntry(t *testing.T) {
 		if _, err := j.Begin("dir", id, nil); err == nil {
 			t.Errorf("accepted as an ID: %q", id)
 		}
+	}
+}
+
+// TestFullDisk: the error of a journal without room has the remedy, and no other error has it.
+func TestFullDisk(t *testing.T) {
+	t.Parallel()
+	e, err := open(t).Begin("dir", "a", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = e.write(func(from, to string) error { return &os.LinkError{Op: "link", Old: from, New: to, Err: unix.ENOSPC} })
+	if !errors.Is(err, ErrNoSpace) || !errors.Is(err, unix.ENOSPC) || !strings.Contains(err.Error(), EnvStateDir) {
+		t.Errorf("full: %v", err)
+	}
+	err = e.write(func(from, to string) error { return &os.LinkError{Op: "link", Old: from, New: to, Err: unix.EIO} })
+	if !errors.Is(err, unix.EIO) || errors.Is(err, ErrNoSpace) {
+		t.Errorf("damaged: %v", err)
 	}
 }
 
@@ -262,6 +282,28 @@ func TestCollect(t *testing.T) {
 }
 
 // TestCollectAtOnce removes things that stand apart at once, and what comes after their kind only when they are gone.
+// TestCollectWaits: who has to wait for another collector is told, and nobody else.
+func TestCollectWaits(t *testing.T) {
+	t.Parallel()
+	j := open(t)
+	unlock, err := filelock.Lock(t.Context(), filepath.Join(j.dir, collectLock), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := 0
+	waiting := func() { told++; unlock() }
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // if nobody is told, nobody unlocks
+	defer cancel()
+	for range 2 {
+		if _, err := j.Collect(ctx, nil, CollectOptions{Waiting: waiting}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if told != 1 {
+		t.Errorf("told %d times, want once", told)
+	}
+}
+
 func TestCollectAtOnce(t *testing.T) {
 	t.Parallel()
 	j, owner := open(t), gone(t)
