@@ -73,11 +73,12 @@ func validated[T any](check func(spec *T) []registry.Problem) func(any) []regist
 	}
 }
 
-// Judge gives a verdict on every planned step, in order, on every fault and then on every assertion of the scenario that
-// the bundle is evidence of.
+// Judge gives a verdict on every planned step, in order, on every fault, on every readiness rule and then on every assertion
+// of the scenario that the bundle is evidence of.
 func Judge(b *evidence.Bundle, spec v1alpha1.Spec) []verdict.Verdict {
 	v := NewView(b, len(spec.Finally))
 	all := append(v.judgeSteps(), v.judgeFaults(spec.Faults)...)
+	all = append(all, v.judgeRules(spec.Readiness)...)
 	reg := Registry()
 	for i, a := range spec.Assert {
 		all = append(all, v.judge(reg, a, i))

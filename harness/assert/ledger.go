@@ -74,14 +74,17 @@ func judgeLedger(v *View, spec *v1alpha1.Ledger) Result {
 	l := s.Ledger
 	if len(l.Revisions) == 0 && len(l.Unreadable) == 0 && !(spec.Deployed != nil && *spec.Deployed == 0) {
 		if v.everStored() {
-			r.fail("Helm's storage holds no revision of %s", l.Release)
+			r.fail("Helm's storage holds no revision of %s%s", l.Release, v.ledgerSince(r.Step, func(l evidence.Ledger) bool {
+				return len(l.Revisions) == 0 && len(l.Unreadable) == 0
+			}))
 		} else {
 			r.miss("Helm's storage never held a revision of %s", l.Release)
 		}
 		return r
 	}
 	for _, name := range slices.Sorted(maps.Keys(l.Unreadable)) {
-		r.fail("the stored record %s cannot be read: %s", name, l.Unreadable[name])
+		since := v.ledgerSince(r.Step, func(l evidence.Ledger) bool { return l.Unreadable[name] != "" })
+		r.fail("the stored record %s cannot be read%s: %s", name, since, l.Unreadable[name])
 	}
 	v.judgeDeployed(l, spec, &r)
 	for _, rev := range l.Revisions {
@@ -100,11 +103,11 @@ func (v *View) judgeStated(l evidence.Ledger, spec *v1alpha1.Ledger, r *Result) 
 		v.judgeStatus(l, n, spec.Statuses[n], r)
 	}
 	for _, n := range slices.Sorted(maps.Keys(spec.Descriptions)) {
-		judgeDescription(l, n, spec.Descriptions[n], r)
+		v.judgeDescription(l, n, spec.Descriptions[n], r)
 	}
 	for _, n := range spec.Reachable {
 		if _, ok := stored(l, n); !ok {
-			r.fail("revision %d cannot be rolled back to: it is not in storage, which holds %s", n, stock(l))
+			r.fail("revision %d cannot be rolled back to: it is not in storage, which holds %s%s", n, stock(l), v.lackSince(n, r.Step))
 		}
 	}
 }
@@ -120,7 +123,12 @@ func (v *View) judgeDeployed(l evidence.Ledger, spec *v1alpha1.Ledger, r *Result
 	for i, rev := range deployed {
 		texts[i] = fmt.Sprintf("%d%s", rev.Revision, v.statusSince(rev, r.Step))
 	}
-	seen := cmp.Or(strings.Join(texts, " and "), "none")
+	seen := strings.Join(texts, " and ")
+	if len(deployed) == 0 {
+		seen = "none" + v.ledgerSince(r.Step, func(l evidence.Ledger) bool {
+			return !slices.ContainsFunc(l.Revisions, func(rev evidence.Revision) bool { return rev.Status == "deployed" })
+		})
+	}
 	switch want := spec.Deployed; {
 	case want == nil && len(deployed) > 1 && slices.ContainsFunc(deployed, func(rev evidence.Revision) bool { return spec.Statuses[rev.Revision] != rev.Status }):
 		r.fail("expected at most one deployed revision, seen %s", seen)
@@ -136,19 +144,20 @@ func (v *View) judgeStatus(l evidence.Ledger, number int, want string, r *Result
 	rev, ok := stored(l, number)
 	switch {
 	case !ok:
-		r.fail("revision %d: expected %s, but it is not in storage, which holds %s", number, want, stock(l))
+		r.fail("revision %d: expected %s, but it is not in storage, which holds %s%s", number, want, stock(l), v.lackSince(number, r.Step))
 	case rev.Status != want:
 		r.fail("revision %d: expected %s, seen %s%s", number, want, rev.Status, v.statusSince(rev, r.Step))
 	}
 }
 
-func judgeDescription(l evidence.Ledger, number int, want string, r *Result) {
+func (v *View) judgeDescription(l evidence.Ledger, number int, want string, r *Result) {
 	rev, ok := stored(l, number)
 	switch {
 	case !ok:
-		r.fail("revision %d: expected a description with %q, but it is not in storage, which holds %s", number, want, stock(l))
+		r.fail("revision %d: expected a description with %q, but it is not in storage, which holds %s%s", number, want, stock(l), v.lackSince(number, r.Step))
 	case !strings.Contains(rev.Description, want):
-		r.fail("revision %d: expected a description with %q, seen %q", number, want, rev.Description)
+		since := v.firstSeen(r.Step, func(r evidence.Revision) bool { return r.Revision == number && r.Description == rev.Description })
+		r.fail("revision %d: expected a description with %q, seen %q%s", number, want, rev.Description, since)
 	}
 }
 
@@ -171,8 +180,8 @@ func (v *View) judgeApplyMethod(l evidence.Ledger, want string, r *Result) {
 		expected = applyMethod(first)
 	}
 	if seen := applyMethod(newest); seen != expected {
-		r.fail("revision %d: expected apply method %s (%s), seen %s, since step %q", newest.Revision, expected, want, seen,
-			v.firstSeen(r.Step, func(rev evidence.Revision) bool { return rev.Revision == newest.Revision && applyMethod(rev) == seen }))
+		since := v.firstSeen(r.Step, func(rev evidence.Revision) bool { return rev.Revision == newest.Revision && applyMethod(rev) == seen })
+		r.fail("revision %d: expected apply method %s (%s), seen %s,%s", newest.Revision, expected, want, seen, since)
 	}
 }
 
@@ -201,15 +210,37 @@ func (v *View) everStored() bool {
 
 // statusSince says at the end of which step a revision was first seen in the status that it has kept until step.
 func (v *View) statusSince(rev evidence.Revision, step string) string {
-	since := v.firstSeen(step, func(r evidence.Revision) bool { return r.Revision == rev.Revision && r.Status == rev.Status })
-	return fmt.Sprintf(" since step %q", since)
+	return v.firstSeen(step, func(r evidence.Revision) bool { return r.Revision == rev.Revision && r.Status == rev.Status })
 }
 
-// firstSeen goes back from a step for as long as each snapshot has such a revision.
-func (v *View) firstSeen(step string, such func(evidence.Revision) bool) string {
+// lackSince says since when a revision has been lacking that is not there at the end of a step.
+func (v *View) lackSince(number int, step string) string {
+	there := func(l evidence.Ledger) bool { _, ok := stored(l, number); return ok }
+	if !slices.ContainsFunc(v.Bundle.Snapshots, func(s evidence.Snapshot) bool { return there(s.Ledger) }) {
+		return ", and held it at the end of no step"
+	}
+	return "," + v.ledgerSince(step, func(l evidence.Ledger) bool { return !there(l) })
+}
+
+// firstSeen is ledgerSince for a revision that is so.
+func (v *View) firstSeen(step string, so func(evidence.Revision) bool) string {
+	return v.ledgerSince(step, func(l evidence.Ledger) bool { return slices.ContainsFunc(l.Revisions, so) })
+}
+
+// ledgerSince says at the end of which step the ledger was first seen to be as it has been until step.
+func (v *View) ledgerSince(step string, so func(evidence.Ledger) bool) string {
+	return fmt.Sprintf(" since step %q", v.firstStep(step, so))
+}
+
+// firstStep goes back from a step for as long as each snapshot's ledger is so; one that could not be read tells nothing.
+func (v *View) firstStep(step string, so func(evidence.Ledger) bool) string {
 	since := step
+	unread := func(text string) bool { return strings.HasPrefix(text, "ledger:") }
 	at := slices.IndexFunc(v.Bundle.Snapshots, func(s evidence.Snapshot) bool { return s.Step == step })
-	for i := at; i >= 0 && slices.ContainsFunc(v.Bundle.Snapshots[i].Ledger.Revisions, such); i-- {
+	for i := at; i >= 0; i-- {
+		if s := v.Bundle.Snapshots[i]; slices.ContainsFunc(s.Incomplete, unread) || !so(s.Ledger) {
+			break
+		}
 		since = v.Bundle.Snapshots[i].Step
 	}
 	return since

@@ -22,6 +22,7 @@ func TestLedger(t *testing.T) {
 	back := func(f func(*story)) edits { return edits{"back": f} }
 	empty := edits{"instead of v1": nothing, "instead of scaled": nothing, "instead of v2": nothing, "instead of back": nothing}
 	described := func(s *story) { s.newest().Description = `Rollback "shop" failed: field is immutable` }
+	pruned := func(s *story) { s.ledger.Revisions = s.ledger.Revisions[1:] }
 	method := func(m string) func(*story) { return func(s *story) { s.newest().ApplyMethod = m } }
 	judgeAll(t, "ledger", []judgement{
 		{name: "by default", want: passed, spec: &v1alpha1.Ledger{}},
@@ -43,7 +44,7 @@ func TestLedger(t *testing.T) {
 		{name: "none deployed is accepted", edits: back(stored("superseded", "superseded", "failed")), want: passed, spec: &v1alpha1.Ledger{}},
 		{
 			name: "none deployed", edits: back(stored("superseded", "superseded", "failed")), want: failed, spec: &v1alpha1.Ledger{Deployed: number(3)},
-			says: []string{"expected revision 3 alone to be deployed, seen none (storage holds 1 superseded, 2 superseded, 3 failed)"},
+			says: []string{"expected revision 3 alone to be deployed, seen none since step \"back\" (storage holds 1 superseded, 2 superseded, 3 failed)"},
 		},
 		{
 			name: "another deployed", want: failed, spec: &v1alpha1.Ledger{Deployed: number(2)},
@@ -61,7 +62,7 @@ func TestLedger(t *testing.T) {
 		},
 		{
 			name: "unreadable", edits: back(func(s *story) { s.ledger.Unreadable = map[string]string{"sh.helm.release.v1.shop.v1": "bad gzip"} }),
-			want: failed, spec: &v1alpha1.Ledger{}, says: []string{"the stored record sh.helm.release.v1.shop.v1 cannot be read: bad gzip"},
+			want: failed, spec: &v1alpha1.Ledger{}, says: []string{"the stored record sh.helm.release.v1.shop.v1 cannot be read since step \"back\": bad gzip"},
 		},
 		{
 			name: "another status", want: failed, spec: &v1alpha1.Ledger{Statuses: map[int]string{1: "failed"}},
@@ -69,7 +70,7 @@ func TestLedger(t *testing.T) {
 		},
 		{
 			name: "status of a revision that is not stored", want: failed, spec: &v1alpha1.Ledger{Statuses: map[int]string{9: "failed"}},
-			says: []string{"revision 9: expected failed, but it is not in storage, which holds 1 superseded, 2 superseded, 3 deployed"},
+			says: []string{"revision 9: expected failed, but it is not in storage, which holds 1 superseded, 2 superseded, 3 deployed, and held it at the end of no step"},
 		},
 		{
 			name: "descriptions", edits: back(described), want: passed,
@@ -77,15 +78,24 @@ func TestLedger(t *testing.T) {
 		},
 		{
 			name: "another description", edits: back(described), want: failed, spec: &v1alpha1.Ledger{Descriptions: map[int]string{3: "quota"}},
-			says: []string{`revision 3: expected a description with "quota", seen "Rollback \"shop\" failed: field is immutable"`},
+			says: []string{`revision 3: expected a description with "quota", seen "Rollback \"shop\" failed: field is immutable" since step "back"`},
 		},
 		{
 			name: "description of a revision that is not stored", want: failed, spec: &v1alpha1.Ledger{Descriptions: map[int]string{9: "x"}},
-			says: []string{`revision 9: expected a description with "x", but it is not in storage, which holds 1 superseded, 2 superseded, 3 deployed`},
+			says: []string{`revision 9: expected a description with "x", but it is not in storage, which holds 1 superseded, 2 superseded, 3 deployed, and held it at the end of no step`},
 		},
 		{
-			name: "pruned", edits: back(func(s *story) { s.ledger.Revisions = s.ledger.Revisions[1:] }), want: failed, spec: &v1alpha1.Ledger{Reachable: []int{1, 2}},
-			says: []string{"revision 1 cannot be rolled back to: it is not in storage, which holds 2 superseded, 3 deployed"},
+			name: "pruned", edits: back(pruned), want: failed, spec: &v1alpha1.Ledger{Reachable: []int{1, 2}},
+			says: []string{`revision 1 cannot be rolled back to: it is not in storage, which holds 2 superseded, 3 deployed, since step "back"`},
+		},
+		{
+			name: "pruned before", edits: edits{"v2": pruned, "back": nothing}, want: failed, spec: &v1alpha1.Ledger{Statuses: map[int]string{1: "superseded"}},
+			says: []string{`revision 1: expected superseded, but it is not in storage, which holds 2 superseded, 3 deployed, since step "v2"`},
+		},
+		{
+			name: "pruned when the ledger could not be read", want: failed, spec: &v1alpha1.Ledger{Reachable: []int{1}},
+			edits: edits{"v2": func(s *story) { pruned(s); s.incomplete = []string{"ledger: forbidden"} }},
+			says:  []string{`which holds 2 superseded, 3 deployed, since step "back"`},
 		},
 		{
 			name: "apply method", edits: back(method("csa")), want: failed, spec: &v1alpha1.Ledger{ApplyMethod: "ssa"},
@@ -113,7 +123,7 @@ func TestLedger(t *testing.T) {
 		{name: "empty as stated", edits: edits{"back": func(s *story) { s.ledger.Revisions = nil }}, want: passed, spec: &v1alpha1.Ledger{Deployed: number(0)}},
 		{
 			name: "vanished", edits: edits{"back": func(s *story) { s.ledger.Revisions = nil }}, want: failed, spec: &v1alpha1.Ledger{},
-			says: []string{"Helm's storage holds no revision of shop"},
+			says: []string{`Helm's storage holds no revision of shop since step "back"`},
 		},
 		{
 			name: "unchanged without a revision", want: inconclusive, spec: &v1alpha1.Ledger{ApplyMethod: "unchanged", Deployed: number(0)},

@@ -101,19 +101,14 @@ func (j *liveJudge) report(object evidence.Ref, path ownership.Path, text string
 
 func (j *liveJudge) judgeObject(manifest map[string]any) {
 	want := refOf(manifest)
-	if want.Name == "" {
-		j.r.miss("an object of kind %s has no name of its own in the manifest (generateName), so it cannot be found", want.Kind)
-		return
-	}
 	o := inSnapshot(j.state, manifest)
 	switch {
-	case o == nil && j.v.outside(ref.Ref{Kind: want.Kind, Group: want.Group, Namespace: want.Namespace, Name: want.Name}):
-		j.r.miss("%s is in namespace %s, which is not watched", want, want.Namespace)
-		return
-	case o == nil && j.v.gap(nil, j.r, want.Kind): // it may only not have been watched
+	case o == nil && j.v.unseen(want, j.r):
 		return
 	case o == nil:
-		j.report(j.liveRef(want), nil, fmt.Sprintf("%s is in the manifest of revision %d but does not exist", want, j.revision.Revision))
+		j.found = append(j.found, finding{fmt.Sprintf("%s is in the manifest of revision %d but does not exist", want, j.revision.Revision), func() string {
+			return j.v.goneSince(j.state, want, j.r)
+		}})
 		return
 	case refOf(o).Version != want.Version:
 		j.r.miss("%s is %s in the manifest but was watched as %s, so their fields cannot be compared", want, want.Version, refOf(o).Version)
@@ -124,16 +119,6 @@ func (j *liveJudge) judgeObject(manifest map[string]any) {
 	for _, d := range c.object(claims(manifest)) {
 		j.judgeDifference(o, d)
 	}
-}
-
-// liveRef is where the timeline has an object that is not live any more.
-func (j *liveJudge) liveRef(want evidence.Ref) evidence.Ref {
-	home := j.state.Ledger.Namespace
-	seen := j.v.track(func(r evidence.Ref) bool { return sameObject(want, r, home) }).versions
-	if len(seen) > 0 {
-		return seen[len(seen)-1].Object.Ref
-	}
-	return want
 }
 
 // claims is what a manifest says about the live object: without what only names it or what no manifest can set, and
@@ -189,9 +174,13 @@ func (j *liveJudge) ignored(o map[string]any, path ownership.Path) bool {
 	})
 }
 
-// judgeExtra reports live objects that say they are the release's and are neither in the manifest nor hooks.
+// judgeExtra reports live objects that say they are the release's and are neither in the manifest nor hooks. Of a kind that
+// some revision names and that could not be watched it cannot tell.
 func (j *liveJudge) judgeExtra() {
 	l := j.state.Ledger
+	for _, kind := range j.v.everNamed(j.state) {
+		j.v.gap(nil, j.r, kind)
+	}
 	for _, o := range j.state.Objects {
 		if annotation(o, "meta.helm.sh/release-name") != l.Release || annotation(o, "meta.helm.sh/release-namespace") != l.Namespace {
 			continue
@@ -207,6 +196,23 @@ func (j *liveJudge) judgeExtra() {
 		j.report(object, nil, fmt.Sprintf("%s carries the annotations of release %s but is not in the manifest of revision %d%s%s",
 			object, l.Release, j.revision.Revision, kept, deleting(o)))
 	}
+}
+
+// everNamed are the kinds in the manifests of the release's revisions up to a snapshot.
+func (v *View) everNamed(upTo evidence.Snapshot) []string {
+	kinds := map[string]bool{}
+	for _, s := range v.Bundle.Snapshots {
+		if s.At > upTo.At {
+			continue
+		}
+		for _, rev := range s.Ledger.Revisions {
+			for _, m := range rev.Manifest {
+				kind, _ := m["kind"].(string)
+				kinds[kind] = true
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(kinds))
 }
 
 // controlled tells whether another object made this one: a Deployment's ReplicaSets inherit its annotations.

@@ -75,6 +75,27 @@ func TestLive(t *testing.T) {
 			says:  []string{"evidence about configmaps may be missing"},
 		},
 		{
+			name: "what another revision left could not be seen", want: inconclusive, spec: &v1alpha1.Live{Strict: true},
+			edits: edits{"before v1": func(s *story) { s.gap("widgets.example.com") }, "v2": names("deployed", widget)},
+			says:  []string{"evidence about widgets.example.com may be missing from the start"},
+		},
+		{
+			name: "what a revision left that was pruned could not be seen", want: inconclusive, spec: &v1alpha1.Live{},
+			edits: edits{
+				"before v1": func(s *story) { s.gap("widgets.example.com") }, "v1": names("deployed", widget),
+				"v2": func(s *story) { s.ledger.Revisions = s.ledger.Revisions[1:] },
+			},
+			says: []string{"evidence about widgets.example.com may be missing from the start"},
+		},
+		{
+			name: "what a later revision leaves is no matter yet", want: passed, spec: &v1alpha1.Live{At: "v1"},
+			edits: edits{"before v1": func(s *story) { s.gap("widgets.example.com") }, "v2": names("deployed", widget)},
+		},
+		{
+			name: "a kind that no revision names could not be watched", want: passed, spec: &v1alpha1.Live{Strict: true},
+			edits: edits{"before v1": func(s *story) { s.gap("widgets.example.com") }},
+		},
+		{
 			name: "an object too many", edits: back(extra("ConfigMap", "orphan", nil)), want: failed, spec: &v1alpha1.Live{},
 			says: []string{`ConfigMap/orphan carries the annotations of release shop but is not in the manifest of revision 3, since step "back"`},
 		},
@@ -116,11 +137,15 @@ func TestLive(t *testing.T) {
 		{
 			name: "another namespace, watched", want: failed, spec: &v1alpha1.Live{},
 			edits: manifestWith(`{apiVersion: v1, kind: ConfigMap, metadata: {name: watched, namespace: kube-system}}`),
-			says:  []string{"ConfigMap/watched is in the manifest of revision 3 but does not exist"},
+			says:  []string{"ConfigMap/watched is in the manifest of revision 3 but does not exist, nor was it ever seen"},
 		},
 		{
 			name: "generated name", want: inconclusive, spec: &v1alpha1.Live{},
 			edits: manifestWith(`{apiVersion: batch/v1, kind: Job, metadata: {generateName: x-}}`), says: []string{"kind Job has no name of its own"},
+		},
+		{
+			name: "an Event", want: inconclusive, spec: &v1alpha1.Live{},
+			edits: manifestWith(`{apiVersion: events.k8s.io/v1, kind: Event, metadata: {name: x}}`), says: []string{"Event/x is an Event, which the evidence does not hold"},
 		},
 		{name: "no such revision", want: inconclusive, spec: &v1alpha1.Live{Revision: 9}, says: []string{"revision 9 is not in storage", "which holds 1 superseded, 2 superseded, 3 deployed"}},
 		{

@@ -123,7 +123,7 @@ func (v *View) gone(text string, s evidence.Snapshot, r *Result) {
 		return
 	}
 	if v.known(text) {
-		r.fail("%s does not exist at the end of step %q", text, r.Step)
+		r.fail("%s does not exist at the end of step %q, nor was it ever seen", text, r.Step)
 		return
 	}
 	r.miss("%s matches nothing: no evidence names such an object", text)

@@ -167,6 +167,8 @@ func (j *ownershipJudge) targets() []map[string]any {
 	for _, m := range rev.Manifest {
 		if o := inSnapshot(j.now, m); o != nil {
 			all = append(all, o)
+		} else {
+			j.v.passOver(j.now, rev, m, fmt.Sprintf("step %q", j.now.Step), j.r)
 		}
 	}
 	if !ok || len(all) == 0 {

@@ -1,6 +1,7 @@
 package assert_test
 
 import (
+	"slices"
 	"testing"
 
 	"rehearse.dev/rehearse/harness/api/v1alpha1"
@@ -147,6 +148,93 @@ func TestOwnership(t *testing.T) {
 				})
 			}}, want: inconclusive, spec: &v1alpha1.Ownership{Object: "Deployment/backend", Managers: managers("helm")},
 			says: []string{"managedFields[2] of Deployment/backend"},
+		},
+	})
+}
+
+// names doctors the newest revision: its status, and an object that its manifest names besides.
+func names(status, object string) func(*story) {
+	return func(s *story) {
+		s.newest().Status = status
+		s.newest().Manifest = append(slices.Clone(s.newest().Manifest), parse(object))
+	}
+}
+
+const (
+	never  = `{apiVersion: v1, kind: ConfigMap, metadata: {name: never}}`
+	widget = `{apiVersion: example.com/v1, kind: Widget, metadata: {name: w}}`
+)
+
+func loseSettings(s *story) { s.remove("ConfigMap/settings") }
+
+func fails(s *story) { s.newest().Status = "failed" }
+
+// all does several things to a step.
+func all(acts ...func(*story)) func(*story) {
+	return func(s *story) {
+		for _, act := range acts {
+			act(s)
+		}
+	}
+}
+
+// TestOwnershipOfWhatIsNotThere: an object of the manifest that is not there is passed over by no assertion on all of them,
+// unless the release was uninstalled or the revision failed before it made the object.
+func TestOwnershipOfWhatIsNotThere(t *testing.T) {
+	t.Parallel()
+	clean := &v1alpha1.Ownership{Forbidden: managers("kubectl-edit")}
+	same := &v1alpha1.Ownership{SameAs: "v2", Allow: []v1alpha1.Allowance{{Object: backend}}}
+	const gone = `ConfigMap/settings is in the manifest of revision 3 but does not exist at the end of step `
+	judgeAll(t, "ownership", []judgement{
+		{
+			name: "gone", edits: edits{"back": loseSettings}, want: inconclusive, spec: clean,
+			says: []string{gone + `"back", since step "back"`},
+		},
+		{
+			name: "gone while another contradicts", edits: edits{"back": all(loseSettings, takeReplicas)}, want: failed,
+			spec: &v1alpha1.Ownership{Field: ".spec.replicas", Managers: managers("nobody")}, says: []string{"Deployment/backend .spec.replicas: expected nobody"},
+		},
+		{
+			name: "never made though deployed", edits: edits{"back": names("deployed", never)}, want: inconclusive, spec: clean,
+			says: []string{`ConfigMap/never is in the manifest of revision 3 but does not exist at the end of step "back", nor was it ever seen`},
+		},
+		{name: "never made by a revision that failed", edits: edits{"back": names("failed", never)}, want: passed, spec: clean},
+		{name: "gone before a revision that failed", edits: edits{"before back": loseSettings, "instead of back": func(s *story) { s.revise(3, chart("v1", 0)); fails(s) }}, want: passed, spec: clean},
+		{name: "gone within a revision that failed", edits: edits{"back": all(loseSettings, fails)}, want: inconclusive, spec: clean, says: []string{gone}},
+		{
+			name: "gone after a revision that failed", edits: edits{"instead of back": loseSettings, "v2": fails}, want: inconclusive, spec: clean,
+			says: []string{`ConfigMap/settings is in the manifest of revision 2`},
+		},
+		{
+			name: "not made by a revision that failed, or not watched", want: inconclusive, spec: clean,
+			edits: edits{"before v1": func(s *story) { s.gap("widgets.example.com") }, "back": names("failed", widget)},
+			says:  []string{"evidence about widgets.example.com may be missing"},
+		},
+		{name: "uninstalled, but for what is kept", edits: edits{"back": all(loseSettings, func(s *story) { s.newest().Status = "uninstalled" })}, want: passed, spec: clean},
+		{
+			name: "in a namespace that is not watched", edits: edits{"back": names("deployed", `{apiVersion: v1, kind: ConfigMap, metadata: {name: far, namespace: kube-system}}`)},
+			want: inconclusive, spec: clean, says: []string{"ConfigMap/far is in namespace kube-system, which is not watched"},
+		},
+		{name: "the same, all of it there", want: passed, spec: same},
+		{
+			name: "the same, and missing from both steps", edits: edits{"v2": loseSettings, "back": loseSettings}, want: inconclusive, spec: same,
+			says: []string{gone + `"v2" or "back", since step "back"`},
+		},
+		{
+			name: "the same, missing from both while another differs", edits: edits{"v2": loseSettings, "back": all(loseSettings, takeReplicas)}, want: failed,
+			spec: &v1alpha1.Ownership{SameAs: "v2"}, says: []string{"Deployment/backend .spec.replicas lost hpa"},
+		},
+		{name: "the same, never made by the revision that failed", edits: edits{"back": names("failed", never)}, want: passed, spec: same},
+		{
+			name: "the same, never made by either revision", edits: edits{"v2": names("deployed", never), "back": names("failed", never)}, want: inconclusive, spec: same,
+			says: []string{`ConfigMap/never is in the manifest of revision 2 but does not exist at the end of step "v2" or "back"`},
+		},
+		{
+			name: "the same, gone though the older manifest did not name it", want: failed, spec: same,
+			edits: edits{"v2": func(s *story) {
+				s.newest().Manifest = slices.DeleteFunc(slices.Clone(s.newest().Manifest), func(o map[string]any) bool { return o["kind"] == "ConfigMap" })
+			}, "back": loseSettings},
+			says: []string{`ConfigMap/settings: it was there at the end of step "v2" and is gone, since step "back"`},
 		},
 	})
 }

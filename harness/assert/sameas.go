@@ -38,22 +38,40 @@ func (j *ownershipJudge) judgeSame(then evidence.Snapshot) {
 
 // bothTargets are the references of the targets of either step, in order.
 func (j *ownershipJudge) bothTargets(then evidence.Snapshot) []evidence.Ref {
+	if j.spec.Object == "" {
+		return j.releaseTargets(then)
+	}
 	var refs []evidence.Ref
 	for _, s := range []evidence.Snapshot{j.now, then} {
-		if j.spec.Object != "" {
-			o, err := j.v.find(s, j.spec.Object)
-			if err != nil {
-				j.r.miss("%v", err)
-			}
-			if o != nil {
-				refs = addRef(refs, refOf(o))
-			}
-			continue
+		o, err := j.v.find(s, j.spec.Object)
+		if err != nil {
+			j.r.miss("%v", err)
 		}
-		rev, _ := revision(s.Ledger, 0)
+		if o != nil {
+			refs = addRef(refs, refOf(o))
+		}
+	}
+	return refs
+}
+
+// releaseTargets are those of either step's newest revision; what is there at the end of neither is noted.
+func (j *ownershipJudge) releaseTargets(then evidence.Snapshot) []evidence.Ref {
+	var refs, missing []evidence.Ref
+	where := fmt.Sprintf("step %q or %q", then.Step, j.now.Step)
+	for _, steps := range [][2]evidence.Snapshot{{j.now, then}, {then, j.now}} {
+		rev, _ := revision(steps[0].Ledger, 0)
 		for _, m := range rev.Manifest {
-			if o := inSnapshot(s, m); o != nil {
+			o := inSnapshot(steps[0], m)
+			if o == nil {
+				o = inSnapshot(steps[1], m)
+			}
+			switch want := refOf(m); {
+			case o != nil:
 				refs = addRef(refs, refOf(o))
+			case !slices.Contains(missing, want):
+				if j.v.passOver(steps[0], rev, m, where, j.r) {
+					missing = append(missing, want)
+				}
 			}
 		}
 	}

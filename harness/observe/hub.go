@@ -69,8 +69,8 @@ type Hub struct {
 }
 
 // Start watches every resource of the cluster that can be watched, and returns once each watch has its starting point:
-// nothing that happens after Start has returned is missed. The watches end with ctx, or with Close. Leases are left
-// out, as nothing about them concerns a release.
+// nothing that happens after Start has returned is missed. The watches end with ctx, or with Close. The Leases by which
+// nodes and leaders tell that they live are left out.
 func Start(ctx context.Context, cfg *rest.Config) (*Hub, error) {
 	h := &Hub{
 		watchers:  map[schema.GroupResource]*watcher{},

@@ -100,6 +100,47 @@ func TestOutsideTheNamespace(t *testing.T) {
 	s.expectStory("ConfigMap/stranger", "")
 }
 
+// TestLeases: those of a namespace are seen like anything else, those of nodes and leaders not; a scope that asks for one of
+// these is told, and its snapshot does not wait for their watch.
+func TestLeases(t *testing.T) {
+	t.Parallel()
+	const leases = "leases.v1.coordination.k8s.io"
+	lease := func(name string) string {
+		return "{apiVersion: coordination.k8s.io/v1, kind: Lease, metadata: {name: " + name + "}, spec: {holderIdentity: a}}"
+	}
+	s := stage(t)
+	s.create(leases, lease("mine"))
+	s.patch(leases, "mine", map[string]any{"spec": map[string]any{"holderIdentity": "b"}})
+	s.delete(leases, "mine")
+	s.expectStory("Lease/mine", "added NotFound→Current modified deleted Current→NotFound")
+	if gaps := s.sink.gaps(); len(gaps) > 0 {
+		t.Errorf("gaps: %v", gaps)
+	}
+
+	leader := parse(t, lease(s.namespace)) // a name of its own
+	system := in(leases, metav1.NamespaceSystem)
+	asking := &scene{T: t, namespace: s.namespace, sink: &sink{}}
+	sub, err := shared.Subscribe(t.Context(), observe.Scope{Namespace: s.namespace, Release: "shop", Also: []ref.Ref{
+		{Kind: "Lease", Namespace: metav1.NamespaceSystem, Name: leader.GetName()},
+	}}, asking.sink)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sub.Close()
+	asking.sub = sub
+	if _, err := system.Create(t.Context(), leader, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	asking.expectStory("Lease/"+leader.GetName(), "")
+	gaps := asking.sink.gaps()
+	if len(gaps) != 1 || gaps[0].Resource != "leases.coordination.k8s.io" || !strings.Contains(gaps[0].Reason, "kube-system are not watched") {
+		t.Errorf("gaps: %v", gaps)
+	}
+	if err := system.Delete(t.Context(), leader.GetName(), metav1.DeleteOptions{}); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestAwaitSeesWhatLastsAMoment(t *testing.T) {
 	t.Parallel()
 	s := stage(t)

@@ -6,7 +6,9 @@ import (
 	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/version"
@@ -30,16 +32,37 @@ var crdResource = resource{
 // eventResource holds the Events. They are served by the group events.k8s.io too, which is left out.
 var eventResource = schema.GroupResource{Resource: "events"}
 
-// ignored are resources that would add noise alone.
+// leaseResource holds the Leases: a chart's, and the heartbeats of nodes and of leaders.
+var leaseResource = schema.GroupResource{Group: "coordination.k8s.io", Resource: "leases"}
+
+// restless are the namespaces whose Leases are renewed every few seconds and would add noise alone.
+var restless = []string{"kube-node-lease", metav1.NamespaceSystem}
+
+// ignored are resources of which the hub watches another form.
 var ignored = map[schema.GroupResource]bool{
-	{Group: "coordination.k8s.io", Resource: "leases"}: true,
-	{Group: "events.k8s.io", Resource: "events"}:       true,
+	{Group: "events.k8s.io", Resource: "events"}: true,
 }
 
 // String is the resource as kubectl names it: deployments.apps.
 func (r resource) String() string { return r.gvr.GroupResource().String() }
 
 func (r resource) events() bool { return r.gvr.GroupResource() == eventResource }
+
+// quiet reports whether objects of the resource in a namespace are left out.
+func (r resource) quiet(namespace string) bool {
+	return r.gvr.GroupResource() == leaseResource && slices.Contains(restless, namespace)
+}
+
+// options narrow a list or watch of the whole resource to what is not left out.
+func (r resource) options() metav1.ListOptions {
+	var terms []fields.Selector
+	for _, namespace := range restless {
+		if r.quiet(namespace) {
+			terms = append(terms, fields.OneTermNotEqualSelector("metadata.namespace", namespace))
+		}
+	}
+	return metav1.ListOptions{FieldSelector: fields.AndSelectors(terms...).String()}
+}
 
 func (r resource) ref(u *unstructured.Unstructured) evidence.Ref {
 	return evidence.Ref{
@@ -67,13 +90,29 @@ func (h *Hub) discover(ctx context.Context) ([]resource, error) {
 		}
 		for _, r := range list.APIResources {
 			res := resource{gvr: gv.WithResource(r.Name), kind: r.Kind, namespaced: r.Namespaced}
-			watchable := slices.Contains(r.Verbs, "list") && slices.Contains(r.Verbs, "watch")
-			if watchable && !ignored[res.gvr.GroupResource()] {
+			switch ok, reason := watchable(r.Verbs); {
+			case ignored[res.gvr.GroupResource()]:
+			case ok:
 				found = append(found, res)
+			case reason != "":
+				h.unwatched[res.String()] = reason
 			}
 		}
 	}
 	return found, nil
+}
+
+// watchable reports whether objects with these verbs can be watched, or why not if a chart may hold such: that is empty for
+// what is only asked, as a TokenReview, or only read.
+func watchable(verbs []string) (ok bool, reason string) {
+	can := func(verb string) bool { return slices.Contains(verbs, verb) }
+	switch {
+	case can("list") && can("watch"):
+		return true, ""
+	case can("create") && can("get"):
+		return false, "the API server lets nobody watch it"
+	}
+	return false, ""
 }
 
 // refused reports whether an error means that a resource cannot be watched with these rights, or at all.

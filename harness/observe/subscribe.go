@@ -33,7 +33,7 @@ func (h *Hub) Subscribe(ctx context.Context, scope Scope, sink Sink) (*Subscript
 		s.Close()
 		return nil, fmt.Errorf("subscribe to namespace %q: %w", scope.Namespace, err)
 	}
-	for _, gap := range h.gaps() {
+	for _, gap := range append(h.gaps(), s.quietGaps()...) {
 		s.gap(gap)
 	}
 	s.mu.Lock()
@@ -54,6 +54,17 @@ func (h *Hub) gaps() []evidence.Gap {
 		gaps = append(gaps, evidence.Gap{Resource: resource, Reason: reason})
 	}
 	slices.SortFunc(gaps, func(a, b evidence.Gap) int { return strings.Compare(a.Resource, b.Resource) })
+	return gaps
+}
+
+// quietGaps lists the resources of which the scope asks for objects that are left out.
+func (s *Subscription) quietGaps() []evidence.Gap {
+	var gaps []evidence.Gap
+	for _, w := range s.hub.all() {
+		if s.scope.wantsQuiet(w.res) {
+			gaps = append(gaps, evidence.Gap{Resource: w.res.String(), Reason: "those of " + strings.Join(restless, " and ") + " are not watched: they are renewed all the time"})
+		}
+	}
 	return gaps
 }
 

@@ -78,7 +78,14 @@ func (s Scope) places(res resource) []string {
 	if s.Namespace != "" {
 		places = append(places, s.Namespace)
 	}
-	return places
+	return slices.DeleteFunc(places, res.quiet) // a watch that leaves them out would never catch up with what they hold
+}
+
+// wantsQuiet reports whether the scope asks for objects of the resource that are left out.
+func (s Scope) wantsQuiet(res resource) bool {
+	return res.quiet(s.Namespace) || slices.ContainsFunc(s.Also, func(r ref.Ref) bool {
+		return r.FitsKind(res.gvr.Group, res.kind) && res.quiet(r.Namespace)
+	})
 }
 
 // Sink takes evidence; evidence.Recorder is one. Its methods return the event's sequence number. They are called in

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/resourceversion"
@@ -51,7 +50,9 @@ func newWatcher(h *Hub, res resource) *watcher {
 
 // mark0 sets the mark to the present, without reading the objects.
 func (w *watcher) mark0(ctx context.Context) error {
-	list, err := w.hub.meta.Resource(w.res.gvr).List(ctx, metav1.ListOptions{Limit: 1})
+	options := w.res.options()
+	options.Limit = 1
+	list, err := w.hub.meta.Resource(w.res.gvr).List(ctx, options)
 	if err != nil {
 		return fmt.Errorf("list %s: %w", w.res, err)
 	}
@@ -102,9 +103,9 @@ func (w *watcher) run(ctx context.Context) {
 
 // follow delivers what a watch says until it ends. It returns nil if the server ended it in good order.
 func (w *watcher) follow(ctx context.Context, from string) error {
-	stream, err := w.hub.dyn.Resource(w.res.gvr).Watch(ctx, metav1.ListOptions{
-		ResourceVersion: from, AllowWatchBookmarks: true,
-	})
+	options := w.res.options()
+	options.ResourceVersion, options.AllowWatchBookmarks = from, true
+	stream, err := w.hub.dyn.Resource(w.res.gvr).Watch(ctx, options)
 	if err != nil {
 		return err
 	}
@@ -147,7 +148,7 @@ func (w *watcher) dispatch(ctx context.Context, c evidence.Change, u *unstructur
 // come), and delivers what differs from what the subscriptions know. If it was because the API server was away, or has
 // changed a CRD, or because the first objects of a resource were quicker than its watch, what was missed is read back.
 func (w *watcher) relist(ctx context.Context, cause error) error {
-	list, err := w.hub.dyn.Resource(w.res.gvr).List(ctx, metav1.ListOptions{})
+	list, err := w.hub.dyn.Resource(w.res.gvr).List(ctx, w.res.options())
 	if err != nil {
 		return err
 	}

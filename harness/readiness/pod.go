@@ -38,8 +38,7 @@ func (c *Controller) setGate(ctx context.Context, pod *corev1.Pod, open bool) er
 	err = wait.PollUntilContextTimeout(ctx, gateRetry, gatePatience, true, func(ctx context.Context) (bool, error) {
 		_, last = c.client.CoreV1().Pods(pod.Namespace).Patch(ctx, pod.Name, types.StrategicMergePatchType, patch,
 			metav1.PatchOptions{FieldManager: manager}, "status")
-		final := gone(last) || apierrors.IsInvalid(last)
-		if last != nil && final {
+		if apierrors.IsInvalid(last) || c.gone(ctx, pod, last) {
 			return false, last
 		}
 		return last == nil, nil
@@ -50,8 +49,18 @@ func (c *Controller) setGate(ctx context.Context, pod *corev1.Pod, open bool) er
 	return err
 }
 
-// gone reports whether an error means that the pod is no longer there, be there another of its name.
-func gone(err error) bool { return apierrors.IsNotFound(err) || apierrors.IsConflict(err) }
+// gone reports whether an error means that the pod is no longer there, be there another of its name. A conflict says only
+// that it may be: writers that race for one pod are told the same.
+func (c *Controller) gone(ctx context.Context, pod *corev1.Pod, err error) bool {
+	if !apierrors.IsConflict(err) {
+		return apierrors.IsNotFound(err)
+	}
+	now, err := c.client.CoreV1().Pods(pod.Namespace).Get(ctx, pod.Name, metav1.GetOptions{})
+	if err != nil {
+		return apierrors.IsNotFound(err)
+	}
+	return now.UID != pod.UID
+}
 
 func gated(pod *corev1.Pod) bool {
 	for _, g := range pod.Spec.ReadinessGates {

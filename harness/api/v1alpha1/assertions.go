@@ -41,7 +41,8 @@ type Before struct {
 	Then  string `json:"then" required:"true" format:"ref" doc:"Becomes Current after that."`
 }
 
-// Ledger states what Helm's storage holds: by default at most one deployed revision, none pending, none missing.
+// Ledger states what Helm's storage holds: by default at most one deployed revision, none pending, none unreadable. That a
+// revision is there is judged only where it is named, as Helm itself prunes them, and not always the oldest.
 type Ledger struct {
 	At           string         `json:"at,omitempty" format:"step" doc:"Judged at the end of this step; the last one if empty."`
 	Deployed     *int           `json:"deployed,omitempty" min:"0" doc:"The revision that is deployed; 0: none is. If empty, at most one may be, unless statuses says so of each."`

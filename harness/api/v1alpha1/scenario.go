@@ -44,7 +44,7 @@ type Spec struct {
 	Release     Release             `json:"release" required:"true" doc:"The Helm release under rehearsal."`
 	Matrix      map[string][]string `json:"matrix,omitempty" bare:"true" doc:"Release options with several values each; every combination is a variant of its own."`
 	Timeouts    Timeouts            `json:"timeouts,omitempty" doc:"Deadlines."`
-	Readiness   []ReadinessRule     `json:"readiness,omitempty" doc:"Which workload's pods become ready when. A workload without a rule becomes ready at once."`
+	Readiness   []ReadinessRule     `json:"readiness,omitempty" doc:"Which workload's pods become ready when. A workload without a rule becomes ready at once; a rule that held for no pod is inconclusive."`
 	Actors      []Actor             `json:"actors,omitempty" doc:"Co-owners that write to the cluster beside Helm; a step of operation act sets one off."`
 	Faults      []Fault             `json:"faults,omitempty" doc:"What breaks on purpose; steps say when."`
 	Steps       []Step              `json:"steps" required:"true" doc:"The operations, in order. The first one with an outcome other than the expected ends the run."`
