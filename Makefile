@@ -20,6 +20,8 @@ PKGS ?= ./...
 # Benchmarks that `make bench` runs, and how many rounds of each it takes the medians of.
 BENCH ?= .
 BENCH_ROUNDS ?= 5
+# How long `make fuzz` takes for each target.
+FUZZ_TIME ?= 10m
 # The longest that the tests of one package may take.
 TEST_TIMEOUT ?= 40m
 # How many packages are tested at once.
@@ -127,6 +129,16 @@ lint-all: lint ## Lint, and check what that leaves out: the nested modules, and 
 .PHONY: format
 format: ## Format all Go files.
 	$(TOOL) golangci-lint fmt
+
+# Every fuzz target: go fuzzes one of one package at a time.
+FUZZED := ./harness/scenario:FuzzLoad ./harness/ownership:FuzzParsePath
+
+.PHONY: fuzz
+fuzz: ## Fuzz each target; an input that breaks one is kept in its package's testdata/fuzz, for make test. FUZZ_TIME=10m
+	@status=0; for target in $(FUZZED); do \
+	  echo "$(GO) test -run='^$$' -fuzz='^$${target#*:}$$' -fuzztime=$(FUZZ_TIME) $${target%:*}"; \
+	  $(GO) test -run='^$$' -fuzz="^$${target#*:}$$" -fuzztime=$(FUZZ_TIME) "$${target%:*}" || status=1; \
+	done; exit $$status
 
 .PHONY: bench
 bench: prepare ## Run the benchmarks, one package after the other. BENCH=REGEXP BENCH_ROUNDS=N

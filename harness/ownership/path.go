@@ -107,8 +107,8 @@ func (p *parser) bracket() (Element, error) {
 		if err != nil {
 			return Element{}, err
 		}
-		if name == "" {
-			return Element{}, errors.New("a key needs a name before =")
+		if name == "" || strings.HasPrefix(name, `"`) { // which would be a field if it came first
+			return Element{}, errors.New("a key needs a name before =, and that without quotes")
 		}
 		keys = append(keys, Key{name, v})
 		if !p.skip(',') {

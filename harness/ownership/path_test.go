@@ -40,6 +40,7 @@ func TestParsePath(t *testing.T) {
 		{text: `.a["x`, wantErr: "not closed"},
 		{text: `.a[,=x]`, wantErr: "is no index"},
 		{text: `.a[k=v,=x]`, wantErr: "needs a name"},
+		{text: `.a[k=v,"=x]`, wantErr: "needs a name"},
 		{text: ".a]b", wantErr: "begins with"},
 	} {
 		path, err := ownership.ParsePath(tc.text)
