@@ -102,7 +102,8 @@ func writeFile(path string, write func(io.Writer) error) (err error) {
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, f.Close(), os.Remove(f.Name()))
+			_ = f.Close() // it may be closed by now
+			err = errors.Join(err, os.Remove(f.Name()))
 		}
 	}()
 	if err := write(f); err != nil {

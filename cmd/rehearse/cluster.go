@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"text/tabwriter"
 	"time"
 
@@ -109,14 +110,23 @@ It also removes what is left of one whose process was killed.`,
 				}
 				fmt.Fprintf(cmd.OutOrStdout(), "%s is gone\n", name)
 			}
-			if err := errors.Join(errs...); err != nil {
-				return harnessError(fmt.Errorf("cluster %w", err))
-			}
-			return nil
+			return downError(errs)
 		},
 	}
 	cmd.Flags().BoolVar(&all, "all", false, "every kept cluster")
 	return cmd
+}
+
+// downError is that clusters could not be ended, which is a mistake of usage if all that is wrong are names.
+func downError(errs []error) error {
+	if len(errs) == 0 {
+		return nil
+	}
+	err := fmt.Errorf("cluster %w", errors.Join(errs...))
+	if slices.ContainsFunc(errs, func(err error) bool { return !errors.Is(err, kept.ErrUnknown) }) {
+		return harnessError(err)
+	}
+	return usageError(err)
 }
 
 // namesToEnd resolves what down was asked to end.

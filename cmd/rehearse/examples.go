@@ -3,7 +3,9 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -21,6 +23,9 @@ DIR/charts: something to run without a checkout, and to begin one's own scenario
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			err := errors.Join(scenarios.Extract(filepath.Join(args[0], "scenarios")), charts.Extract(filepath.Join(args[0], "charts")))
+			if errors.Is(err, fs.ErrExist) || errors.Is(err, syscall.ENOTDIR) {
+				return usageError(err)
+			}
 			if err != nil {
 				return harnessError(err)
 			}

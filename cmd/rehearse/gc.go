@@ -28,7 +28,8 @@ func newGCCmd() *cobra.Command {
 		Long: `Gc removes what runs that were killed left behind: clusters, processes, folders, and namespaces on clusters that
 outlived them. What belongs to a run or a kept cluster that still lives is left alone.
 
-Exit codes: 0 nothing is left, 2 usage, 3 there is no journal, 5 something could not be removed or understood.`,
+Exit codes: 0 everything was removed that may be, or --dry-run was given, 2 usage, 3 there is no journal, 5 something could not
+be removed or understood.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			asJSON, err := wantsJSON(output)
@@ -40,6 +41,9 @@ Exit codes: 0 nothing is left, 2 usage, 3 there is no journal, 5 something could
 				return harnessError(fmt.Errorf("gc: %w", err))
 			}
 			opts.Progress = func(r journal.Record) { fmt.Fprintf(cmd.ErrOrStderr(), "removing %s %s\n", r.Kind, r.ID) }
+			opts.Waiting = func() {
+				fmt.Fprintln(cmd.ErrOrStderr(), "gc: another process is removing what runs left behind; waiting for it")
+			}
 			report, collectErr := j.Collect(cmd.Context(), undoAll(), opts)
 			if asJSON {
 				err = printJSON(cmd.OutOrStdout(), toGCReport(report, opts.DryRun))

@@ -67,14 +67,11 @@ func (f *judgeFlags) judge(stdout, stderr io.Writer, dir string) error {
 	if err != nil {
 		return usageError(fmt.Errorf("judging %s: %w", dir, err))
 	}
-	report := ""
+	end := ending{progress.New(stderr, os.Getenv), stdout, f.output}
 	if f.write {
-		if err := reports.WriteAll(dir, out, form); err != nil {
-			return harnessError(err)
-		}
-		report = filepath.Join(dir, htmlReport)
+		return end.report(dir, out, form)
 	}
-	return conclude(progress.New(stderr, os.Getenv), stdout, f.output, out, report)
+	return end.conclude(out, "")
 }
 
 // instead reads the scenarios whose assertions are to be tried.
@@ -85,11 +82,36 @@ func (f *judgeFlags) instead() ([]scenario.File, error) {
 	return scenario.Load(f.with, runner.Catalog())
 }
 
+// ending is where the outcome of a run is told, and how.
+type ending struct {
+	reporter progress.Reporter
+	stdout   io.Writer
+	output   string
+}
+
+// report writes the reports into dir, the run's folder, and concludes: a report that cannot be written hides no verdict.
+func (e ending) report(dir string, out verdict.Run, form reports.Option) error {
+	page := filepath.Join(dir, htmlReport)
+	unwritten := reports.WriteAll(dir, out, form)
+	if unwritten != nil {
+		page = ""
+	}
+	return orUnwritten(e.conclude(out, page), unwritten)
+}
+
+// orUnwritten is the error of a command that has told an outcome, err, of which not everything could be written.
+func orUnwritten(err, unwritten error) error {
+	if unwritten != nil {
+		return harnessError(unwritten)
+	}
+	return err
+}
+
 // conclude shows the outcome and turns it into the program's exit code.
-func conclude(reporter progress.Reporter, stdout io.Writer, output string, out verdict.Run, report string) error {
-	reporter.Finish(out, report)
-	if output == "json" {
-		if err := json.Write(stdout, out); err != nil {
+func (e ending) conclude(out verdict.Run, report string) error {
+	e.reporter.Finish(out, report)
+	if e.output == "json" {
+		if err := json.Write(e.stdout, out); err != nil {
 			return harnessError(err)
 		}
 	}

@@ -45,10 +45,7 @@ func Main(args []string) int {
 		return exit.code // all has been said
 	}
 	fmt.Fprintln(os.Stderr, "rehearse: "+exit.err.Error())
-	if ctx.Err() != nil {
-		return verdict.ExitInterrupted // whatever failed, it failed for that
-	}
-	return exit.code
+	return exit.codeAfter(ctx.Err() != nil)
 }
 
 // hush keeps the log lines of libraries off the user's screen: Helm and client-go write to process-wide loggers too.

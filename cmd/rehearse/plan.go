@@ -18,7 +18,7 @@ func newPlanCmd() *cobra.Command {
 	var which selection
 	cmd := &cobra.Command{
 		Use:   "plan PATH...",
-		Short: "Show what scenarios would run, how long, and on what",
+		Short: "Show what scenarios would run, how long their timeouts let it take, and on what",
 		Long: `Plan shows for every variant of every scenario its steps with their deadlines, what it needs of a cluster, and what
 it may change there. Objects without a namespace are in the one that a run makes for itself. Charts are rendered, but
 nothing is run. They are told the Kubernetes version of the provider's clusters, or of the one that --cluster names.
@@ -53,6 +53,7 @@ Exit codes: 0 shown, 2 usage, an invalid file or a chart that does not render, 3
 		},
 	}
 	which.add(cmd.Flags())
+	which.addKubeBin(cmd.Flags())
 	cmd.Flags().StringVar(&cluster, "cluster", "", "plan for this cluster, made by rehearse cluster up, instead of one that would be booted")
 	outputFlag(cmd, &output)
 	return cmd
@@ -68,7 +69,7 @@ func printPlans(w io.Writer, plans []plan.Plan) error {
 		if reason := p.NotHere(); reason != "" {
 			fmt.Fprintf(w, "  is skipped on %s: %s\n", p.Needs.Provider, reason)
 		}
-		fmt.Fprintf(w, "  takes %s at most, clean-up included, once the cluster is up; seed %d\n\n", short(p.Longest.Duration), p.Seed)
+		fmt.Fprintf(w, "  its timeouts add up to %s, clean-up included; boot, set-up and taking evidence come on top; seed %d\n\n", short(p.Longest.Duration), p.Seed)
 		if err := printTables(w, p); err != nil {
 			return harnessError(fmt.Errorf("writing the plan: %w", err))
 		}

@@ -49,7 +49,7 @@ All replays are one run, with evidence and reports in a folder of its own below 
 the same.
 
 Exit codes: 0 every replay came to the same, whatever that was, 1 one did not, 2 usage, or the run cannot be replayed, 3 the
-harness or its infrastructure failed, 5 clean-up incomplete, 130 interrupted.`,
+harness or its infrastructure failed, 5 clean-up incomplete, 130 interrupted, and everything was cleaned up.`,
 		Example: `  rehearse replay reports/runs/20260314-101502-k3x9ab
   rehearse replay reports/runs/20260314-101502-k3x9ab --times 20 --parallel 8
   rehearse replay reports/runs/20260314-101502-k3x9ab --only api-reset,api-conflict --times 20
@@ -101,10 +101,8 @@ func (f *replayFlags) do(ctx context.Context, stdout, stderr io.Writer, dir stri
 	}
 	reporter.Close()
 	outcome := f.outcome(original, notes, out, cfg.Dir)
-	if err := errors.Join(reports.WriteAll(cfg.Dir, out), evidence.WriteFile(cfg.Dir, replayJSON, outcome)); err != nil {
-		return harnessError(err)
-	}
-	return f.conclude(stdout, out, outcome)
+	unwritten := errors.Join(reports.WriteAll(cfg.Dir, out), evidence.WriteFile(cfg.Dir, replayJSON, outcome))
+	return orUnwritten(f.conclude(stdout, out, outcome), unwritten)
 }
 
 // plans are those of one replay, and what is to be said of them.
@@ -112,11 +110,7 @@ func (f *replayFlags) plans(ctx context.Context, original *replay.Original) (pla
 	if plans, err = original.Plans(runner.Catalog(), f.run.selection.provider); err != nil {
 		return nil, nil, err
 	}
-	cache, err := chartCache()
-	if err != nil {
-		return nil, nil, err
-	}
-	if plans, err = runner.Prepare(ctx, plans, cache, f.run.selection.kubeVersion); err != nil {
+	if plans, err = f.run.selection.prepare(ctx, plans); err != nil {
 		return nil, nil, err
 	}
 	unknown, err := original.Changed(plans)
@@ -166,7 +160,7 @@ func (f *replayFlags) outcome(original replay.Original, notes []string, out verd
 	size := len(original.Variants)
 	for n := 1; n <= f.times; n++ {
 		variants := out.Variants[(n-1)*size : n*size]
-		if out.ExitCode == verdict.ExitInterrupted && slices.ContainsFunc(variants, cutShort) {
+		if out.Interrupted && slices.ContainsFunc(variants, cutShort) {
 			continue
 		}
 		outcome.Add(n, original, variants, dir)
@@ -188,8 +182,12 @@ func (f *replayFlags) conclude(stdout io.Writer, out verdict.Run, outcome report
 	switch {
 	case err != nil:
 		return harnessError(fmt.Errorf("writing the outcome: %w", err))
-	case out.ExitCode == verdict.ExitInterrupted:
-		return &exitError{code: verdict.ExitInterrupted, err: fmt.Errorf("interrupted: %d of %d replays were run whole", len(outcome.Replays), f.times)}
+	case out.Interrupted:
+		says := fmt.Sprintf("interrupted: %d of %d replays were run whole", len(outcome.Replays), f.times)
+		if out.CleanupErr != "" {
+			says += "; " + out.CleanupErr
+		}
+		return &exitError{code: out.ExitCode, err: errors.New(says)}
 	case outcome.Errored():
 		return &exitError{code: verdict.ExitErrored}
 	case outcome.Same < outcome.Times:

@@ -21,6 +21,15 @@ func (e *exitError) Error() string {
 
 func (e *exitError) Unwrap() error { return e.err }
 
+// codeAfter is the exit code of an error that came after an interruption, if there was one: whatever failed, it failed for
+// that. But that something is left is to be known.
+func (e *exitError) codeAfter(interrupted bool) int {
+	if interrupted && e.code != verdict.ExitCleanupIncomplete {
+		return verdict.ExitInterrupted
+	}
+	return e.code
+}
+
 // usageError is a mistake of the user's: bad flags, an invalid file. It is also what an error without a code becomes.
 func usageError(err error) *exitError { return &exitError{code: verdict.ExitUsage, err: err} }
 
@@ -34,6 +43,7 @@ func newRootCommand() *cobra.Command {
 		Long: `rehearse boots a real Kubernetes control plane, installs, upgrades and rolls back charts with Helm 4,
 lets other managers take fields and readiness come late, and judges from the evidence whether
 managedFields, readiness order and Helm's ledger came back as they should.`,
+		Version:       programVersion(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}

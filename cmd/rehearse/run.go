@@ -38,7 +38,6 @@ type runFlags struct {
 	output    string
 	reports   string
 	cluster   string
-	kubeBin   string
 	id        string
 	junit     junitFlags
 }
@@ -52,7 +51,8 @@ func newRunCmd() *cobra.Command {
 each from the evidence it left. Evidence and reports go to a folder of their own below --reports.
 
 Exit codes: 0 all passed, 1 an assertion or a step failed, 2 usage or an invalid file, 3 the harness or its
-infrastructure failed, 4 inconclusive, 5 clean-up incomplete, 130 interrupted.`,
+infrastructure failed, 4 inconclusive, 5 passed or interrupted, but clean-up is incomplete, 130 interrupted,
+and everything was cleaned up.`,
 		Example: `  rehearse run scenarios
   rehearse run scenarios/ownership/scaler.yaml --seed 7
   rehearse run scenarios --label area=ownership --parallel 8 --fail-fast
@@ -78,7 +78,7 @@ func (f *runFlags) addPlaces(flags *pflag.FlagSet) {
 	flags.StringVarP(&f.output, "output", "o", "text", "what goes to standard output: text or json")
 	flags.StringVar(&f.reports, "reports", filepath.Join("reports", "runs"), "folder in which the run's folder is made")
 	flags.StringVar(&f.cluster, "cluster", "", "use this cluster, made by rehearse cluster up, instead of booting one")
-	flags.StringVar(&f.kubeBin, "kube-bin", "", "control-plane binary to use instead of building one (also REHEARSE_KUBE_BIN)")
+	f.selection.addKubeBin(flags)
 	flags.StringVar(&f.id, "run-id", "", "name of the run and of its folder, which must not exist yet; made from the time if empty")
 }
 
@@ -94,12 +94,13 @@ func (f *runFlags) run(ctx context.Context, stdout, stderr io.Writer, paths []st
 	if err != nil {
 		return err
 	}
-	plans, err := f.selection.plans(ctx, paths)
-	if err != nil {
-		return tellMistakes(stderr, err)
-	}
 	reporter := progress.New(stderr, os.Getenv)
 	defer reporter.Close()
+	plans, err := f.plans(ctx, progress.For(reporter, ""), paths)
+	if err != nil {
+		reporter.Close()
+		return tellMistakes(stderr, err)
+	}
 	cfg, err := f.config(reporter, attached)
 	if err != nil {
 		return harnessError(err)
@@ -108,14 +109,17 @@ func (f *runFlags) run(ctx context.Context, stdout, stderr io.Writer, paths []st
 	if err != nil {
 		return harnessError(err)
 	}
-	if err := reports.WriteAll(cfg.Dir, out, report); err != nil {
-		reporter.Finish(out, "")
-		return harnessError(err)
-	}
-	if err := conclude(reporter, stdout, f.output, out, filepath.Join(cfg.Dir, htmlReport)); err != nil || !f.noSkips {
+	if err := (ending{reporter, stdout, f.output}).report(cfg.Dir, out, report); err != nil || !f.noSkips {
 		return err
 	}
 	return refuseSkips(out, plans)
+}
+
+// plans reads the scenarios and renders their charts, and tells so if that takes long: charts may have to be downloaded.
+func (f *runFlags) plans(ctx context.Context, tell progress.Scope, paths []string) ([]plan.Plan, error) {
+	late := time.AfterFunc(time.Second, func() { tell.WaitingFor("reading scenarios and their charts") })
+	defer late.Stop()
+	return f.selection.plans(ctx, paths)
 }
 
 // refuseSkips is an error if a variant was skipped though its plan was for the provider.
@@ -139,7 +143,7 @@ func (f *runFlags) config(reporter progress.Reporter, attached cluster.Cluster) 
 	cfg := runner.Config{
 		ID:        id,
 		Dir:       dir,
-		Providers: runner.Registered(providers.Options{KubeBinary: f.kubeBin, FailureLogs: filepath.Join(dir, runner.ClustersFolder)}),
+		Providers: runner.Registered(providers.Options{KubeBinary: f.selection.kubeBin, FailureLogs: filepath.Join(dir, runner.ClustersFolder)}),
 		Parallel:  f.parallel,
 		FailFast:  f.failFast,
 		Keep:      f.keep,
@@ -214,7 +218,7 @@ func (f *runFlags) check() error {
 	return errors.Join(errs...)
 }
 
-// runIDs keep a run's name fit for a folder, and its last part for the names of namespaces.
+// runIDs keep a run's name fit for a folder.
 var runIDs = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$`)
 
 func (f *runFlags) checkID() error {

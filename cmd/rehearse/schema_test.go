@@ -22,7 +22,7 @@ const (
 	scenarioDir = "../../scenarios"
 )
 
-// TestSchemaFileIsCurrent: -update writes it anew, as does rehearse schema.
+// TestSchemaFileIsCurrent: -update writes it anew; rehearse schema prints it.
 func TestSchemaFileIsCurrent(t *testing.T) {
 	t.Parallel()
 	got, err := schema.JSON(runner.Catalog().Registries())

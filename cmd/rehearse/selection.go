@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 	"k8s.io/apimachinery/pkg/labels"
 
+	"rehearse.dev/rehearse/harness/cluster/embedded"
 	"rehearse.dev/rehearse/harness/cluster/kept"
 	"rehearse.dev/rehearse/harness/cluster/providers"
 	"rehearse.dev/rehearse/harness/plan"
@@ -25,6 +26,8 @@ type selection struct {
 	driver   string
 	// kubeVersion is that of the cluster to run on, where one is there already.
 	kubeVersion string
+	// kubeBin is the control-plane binary that was named; empty if none was.
+	kubeBin string
 }
 
 // seed is the value of a flag. 0 keeps the scenarios' own, which nobody can ask for.
@@ -51,6 +54,10 @@ func (s *selection) add(flags *pflag.FlagSet) {
 	flags.Var((*seed)(&s.seed), "seed", "seed of everything random, from 1, instead of the scenarios' own")
 	flags.StringVar(&s.driver, "driver", "", "how Helm is run, instead of what the scenarios say: sdk or cli")
 	flags.StringVar(&s.provider, "provider", "", providerUsage())
+}
+
+func (s *selection) addKubeBin(flags *pflag.FlagSet) {
+	flags.StringVar(&s.kubeBin, "kube-bin", "", "control-plane binary to use instead of building one (also "+embedded.EnvKubeBinary+")")
 }
 
 func providerUsage() string {
@@ -106,9 +113,14 @@ func (s *selection) plans(ctx context.Context, paths []string) ([]plan.Plan, err
 	if len(plans) == 0 {
 		return nil, fmt.Errorf("no scenario in %s fits the label selector %q", strings.Join(paths, ", "), s.label)
 	}
+	return s.prepare(ctx, plans)
+}
+
+// prepare renders the charts of plans for the clusters that they get.
+func (s *selection) prepare(ctx context.Context, plans []plan.Plan) ([]plan.Plan, error) {
 	cache, err := chartCache()
 	if err != nil {
 		return nil, err
 	}
-	return runner.Prepare(ctx, plans, cache, s.kubeVersion)
+	return runner.Prepare(ctx, plans, runner.Surroundings{CacheDir: cache, Attached: s.kubeVersion, KubeBinary: s.kubeBin})
 }

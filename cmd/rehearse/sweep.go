@@ -54,7 +54,8 @@ what state each left the release in, and what recovers it. It goes, with every c
 sweep.json in the run's folder, beside the evidence.
 
 Exit codes: 0 the matrix is complete, 1 a cell recovers by nothing and --must-recover was given, 2 usage or an invalid file,
-3 the harness or its infrastructure failed, 4 nothing can be said of a cell, 5 clean-up incomplete, 130 interrupted.`,
+3 the harness or its infrastructure failed, 4 nothing can be said of a cell, 5 clean-up incomplete, 130 interrupted,
+and everything was cleaned up.`,
 		Example: `  rehearse sweep scenarios/live/clean-rollback.yaml --step back
   rehearse sweep my.yaml --step v2 --cut killedAfter,conflict --recover rollback --must-recover
   rehearse sweep my.yaml --step v2 --write 3,4 --all --seed 7
@@ -123,11 +124,13 @@ func (f *sweepFlags) do(ctx context.Context, stdout, stderr io.Writer, path stri
 		b, problem := bundleOf(cfg.Dir, out.Variants[i])
 		m.Add(try, b, ref, problem)
 	}
-	if err := errors.Join(reports.WriteAll(cfg.Dir, out), writeSweep(cfg.Dir, m, out)); err != nil {
-		return harnessError(err)
+	page := filepath.Join(cfg.Dir, sweepHTML)
+	unwritten := errors.Join(reports.WriteAll(cfg.Dir, out), writeSweep(cfg.Dir, m, out))
+	if unwritten != nil {
+		page = ""
 	}
-	reporter.Finish(out, filepath.Join(cfg.Dir, sweepHTML))
-	return f.conclude(stdout, out, m)
+	reporter.Finish(out, page)
+	return orUnwritten(f.conclude(stdout, out, m), unwritten)
 }
 
 // sweep reads the scenario and the flags. Its error may be of type scenario.Mistakes.
@@ -154,11 +157,7 @@ func (f *sweepFlags) sweep(ctx context.Context, path string) (sweep.Sweep, error
 	if err := s.Check(); err != nil {
 		return s, err
 	}
-	cache, err := chartCache()
-	if err != nil {
-		return s, err
-	}
-	prepared, err := runner.Prepare(ctx, []plan.Plan{s.Plan}, cache, f.run.selection.kubeVersion)
+	prepared, err := f.run.selection.prepare(ctx, []plan.Plan{s.Plan})
 	if err != nil {
 		return s, err
 	}

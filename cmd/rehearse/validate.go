@@ -20,7 +20,8 @@ func newValidateCmd() *cobra.Command {
 		Short: "Find every mistake in scenario files",
 		Long: `Validate reads scenarios from files, folders and globs, and tells every mistake of every file at once, as
 file:line:column: field: what is wrong and what would be right. Of a folder it reads every *.yaml below it, but for
-charts, kind configurations, and folders whose names begin with a dot or an underscore.
+charts, kind configurations, and folders whose names begin with a dot or an underscore. Charts must be there; whether
+they render is for plan and run to tell.
 
 No cluster is needed. Exit codes: 0 all are valid, 2 there are mistakes.`,
 		Example: `  rehearse validate scenarios

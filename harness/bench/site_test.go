@@ -81,7 +81,7 @@ func (s *site) load(path string) []plan.Plan {
 	if err != nil {
 		s.Fatal(err)
 	}
-	if plans, err = runner.Prepare(s.Context(), plans, s.TempDir(), ""); err != nil {
+	if plans, err = runner.Prepare(s.Context(), plans, runner.Surroundings{CacheDir: s.TempDir()}); err != nil {
 		s.Fatal(err)
 	}
 	return plans

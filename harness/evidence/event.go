@@ -244,6 +244,8 @@ type Run struct {
 	Versions map[string]string `json:"versions"`
 	// Planned lists the variants that were to be run, in their order.
 	Planned []Planned `json:"planned"`
+	// CleanupErr says what could not be removed at the end; empty if all was, or if a run of an older version did not note it.
+	CleanupErr string `json:"cleanupError,omitempty"`
 }
 
 // Planned is one variant that was to be run.

@@ -50,7 +50,8 @@ type Plan struct {
 	Steps []Step `json:"steps"`
 	// Finally are the operations that run after them, whatever became of them.
 	Finally []Step `json:"finally,omitempty"`
-	// Longest is the sum of all deadlines, clean-up included; booting a cluster is not.
+	// Longest is the sum of all deadlines, clean-up included. It is no bound: booting a cluster, set-up, Helm's grace once its
+	// deadline has passed, and the evidence at the end of each step come on top.
 	Longest metav1.Duration `json:"longest"`
 	// Secrets are the Secrets that the charts render, once that is known: what evidence must hide.
 	Secrets []map[string]any `json:"-"`

@@ -114,10 +114,17 @@ func (s Scope) Finished(v verdict.Variant) {
 // move its cursor and in CI. getenv is os.Getenv; NO_COLOR, TERM and CI are read.
 func New(w io.Writer, getenv func(string) string) Reporter {
 	file, ok := w.(*os.File)
-	if !ok || !term.IsTerminal(int(file.Fd())) || getenv("CI") != "" || getenv("TERM") == "dumb" {
+	if !ok || !term.IsTerminal(int(file.Fd())) {
 		return Plain(w)
 	}
-	size := func() (int, int, error) { return term.GetSize(int(file.Fd())) }
+	return onTerminal(w, func() (int, int, error) { return term.GetSize(int(file.Fd())) }, getenv)
+}
+
+// onTerminal chooses a reporter for a terminal of this size.
+func onTerminal(w io.Writer, size func() (columns, rows int, err error), getenv func(string) string) Reporter {
+	if getenv("CI") != "" || getenv("TERM") == "dumb" {
+		return Plain(w)
+	}
 	if width, _, err := size(); err != nil || width <= 0 {
 		return Plain(w)
 	}

@@ -93,7 +93,7 @@ func load(t *testing.T, paths []string, o options) []plan.Plan {
 	if o.attached != nil {
 		attached = o.attached.Version()
 	}
-	plans, err = runner.Prepare(t.Context(), plans, t.TempDir(), attached)
+	plans, err = runner.Prepare(t.Context(), plans, runner.Surroundings{CacheDir: t.TempDir(), Attached: attached})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,11 +2,15 @@ package release
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 
 	"helm.sh/helm/v4/pkg/kube"
 )
+
+// ErrNotBegun means that Helm did not run at all.
+var ErrNotBegun = errors.New("the operation did not begin")
 
 // processGate guards kube.ManagedFieldsManager, of which there is one in a process.
 var processGate = &gate{set: func(manager string) { kube.ManagedFieldsManager = manager }}
@@ -31,6 +35,7 @@ type ticket struct {
 }
 
 // enter waits until an operation under manager may run. The caller must call leave once it has ended.
+// The error wraps ErrNotBegun.
 func (g *gate) enter(ctx context.Context, manager string) (leave func(), err error) {
 	t := &ticket{manager: manager, admitted: make(chan struct{})}
 	g.mu.Lock()
@@ -43,7 +48,7 @@ func (g *gate) enter(ctx context.Context, manager string) (leave func(), err err
 	case <-ctx.Done():
 	}
 	if g.withdraw(t) {
-		return nil, fmt.Errorf("waiting for operations under another field manager to end: %w", context.Cause(ctx))
+		return nil, fmt.Errorf("%w: waiting for operations under another field manager to end: %w", ErrNotBegun, context.Cause(ctx))
 	}
 	return sync.OnceFunc(g.leave), nil
 }

@@ -103,8 +103,8 @@ func TestGateGivesUp(t *testing.T) {
 			}
 			close(behind)
 		}()
-		if err := <-gone; !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("got error %v, want the deadline", err)
+		if err := <-gone; !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, ErrNotBegun) {
+			t.Errorf("got error %v, want the deadline before the operation began", err)
 		}
 		<-behind
 		leave()

@@ -100,13 +100,17 @@ func (a *arena) whileAlive(ctx context.Context) (context.Context, context.Cancel
 }
 
 func (a *arena) close(ctx context.Context) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, closeBound, errClose)
-	defer cancel()
 	a.hub.Close()
 	if a.kept { // somebody else ends it
 		return nil
 	}
-	return a.cluster.Delete(ctx)
+	return deleteCluster(ctx, a.cluster)
+}
+
+func deleteCluster(ctx context.Context, c cluster.Cluster) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, closeBound, errClose)
+	defer cancel()
+	return c.Delete(ctx)
 }
 
 // pool hands out arenas: one shared by the variants that get by with a namespace, one each for those that do not.
@@ -182,7 +186,7 @@ func (p *pool) boot(ctx context.Context, needs plan.Needs, own bool) (*arena, er
 		if ctx.Err() == nil {
 			err = errors.Join(err, collectLogs(after, c, filepath.Join(p.logs, c.Name())))
 		}
-		return nil, errors.Join(err, c.Delete(after))
+		return nil, errors.Join(err, deleteCluster(after, c))
 	}
 	a.own = own
 	p.mu.Lock()

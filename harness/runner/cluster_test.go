@@ -209,16 +209,22 @@ func TestInterruptedStep(t *testing.T) {
 	}
 }
 
-// TestLeftovers: a cluster that cannot be ended is clean-up incomplete, and changes no verdict.
+// TestLeftovers: a cluster that cannot be ended is clean-up incomplete, also when the run is judged again, and changes no verdict.
 func TestLeftovers(t *testing.T) {
 	t.Parallel()
 	for _, isolation := range []string{"namespace", "cluster"} {
 		c := borrow(t)
 		c.deleteErr = errors.New("it is stuck")
 		plans := prepare(t, map[string]string{"s": "  cluster: {isolation: " + isolation + "}\n  release: {name: r, chart: tiny}\n  steps: [{name: v1, install: {}}]\n"}, nil)
-		out := perform(t, t.Context(), Config{Providers: Always(lends(c)), Parallel: 1}, plans)
-		if out.Status != verdict.Passed || out.ExitCode != verdict.ExitCleanupIncomplete || !strings.Contains(out.CleanupErr, "it is stuck") {
-			t.Errorf("%s: %s with exit code %d, clean-up %q", isolation, out.Status, out.ExitCode, out.CleanupErr)
+		first, dir := performIn(t, t.Context(), Config{Providers: Always(lends(c)), Parallel: 1}, plans)
+		again, err := Rejudge(dir, Catalog(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for how, out := range map[string]verdict.Run{"first": first, "again": again} {
+			if out.Status != verdict.Passed || out.ExitCode != verdict.ExitCleanupIncomplete || !strings.Contains(out.CleanupErr, "it is stuck") {
+				t.Errorf("%s, judged %s: %s with exit code %d, clean-up %q", isolation, how, out.Status, out.ExitCode, out.CleanupErr)
+			}
 		}
 	}
 }

@@ -13,7 +13,6 @@ import (
 	"rehearse.dev/rehearse/harness/evidence"
 	"rehearse.dev/rehearse/harness/fault"
 	"rehearse.dev/rehearse/harness/plan"
-	"rehearse.dev/rehearse/harness/progress"
 )
 
 // errNoEffect says that a fault did not take effect that had to, so that what follows would say nothing.
@@ -23,7 +22,6 @@ var errNoEffect = errors.New("a fault did not take effect")
 type faults struct {
 	stage *stage
 	site  fault.Site
-	tell  progress.Scope
 	all   []*staged
 }
 
@@ -38,8 +36,8 @@ type staged struct {
 }
 
 // raiseFaults makes the faults of a stage. On a cluster that outlives the run they are noted before they are injected.
-func (r *run) raiseFaults(s *stage, tell progress.Scope) error {
-	s.faults = &faults{stage: s, tell: tell}
+func (r *run) raiseFaults(s *stage) error {
+	s.faults = &faults{stage: s}
 	specs := s.plan.Scenario.Spec.Faults
 	if len(specs) == 0 {
 		return nil
@@ -252,7 +250,7 @@ func (f *faults) mend(ctx context.Context, s *staged) error {
 
 // act does one thing to a fault within the fault's own deadline.
 func (f *faults) act(ctx context.Context, s *staged, what string, do func(context.Context) error) error {
-	f.tell.WaitingFor(fmt.Sprintf("fault %s (%s): %s", s.Name(), s.spec.Do.Kind, what))
+	f.stage.tell.WaitingFor(fmt.Sprintf("fault %s (%s): %s", s.Name(), s.spec.Do.Kind, what))
 	bound := s.spec.Timeout.Duration
 	ctx, cancel := context.WithTimeoutCause(ctx, bound, fmt.Errorf("the fault's timeout of %s has passed", bound))
 	defer cancel()

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"sync"
 	"time"
+
+	"rehearse.dev/rehearse/harness/progress"
 )
 
 // Kept is what --keep left of one variant.
@@ -61,6 +63,7 @@ func (r *run) cleanUp(ctx context.Context) {
 		r.unclean(k.stage.stop())
 		r.remove(ctx, k.stage)
 	}
+	progress.For(r.cfg.Progress, "").WaitingFor("cleaning up")
 	var all sync.WaitGroup
 	for _, s := range r.leaving {
 		all.Go(func() { r.unclean(s.gone(ctx)) })

@@ -168,7 +168,7 @@ func compile(t *testing.T, specs map[string]string, more map[string]string) []pl
 // prepare is compile with the charts rendered.
 func prepare(t *testing.T, specs map[string]string, more map[string]string) []plan.Plan {
 	t.Helper()
-	plans, err := Prepare(t.Context(), compile(t, specs, more), t.TempDir(), "")
+	plans, err := Prepare(t.Context(), compile(t, specs, more), Surroundings{CacheDir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -63,7 +63,7 @@ func nothingPlans(t *testing.T, kinds []string) []plan.Plan {
 			plans = append(plans, other)
 		}
 	}
-	plans, err := Prepare(t.Context(), plans, t.TempDir(), "")
+	plans, err := Prepare(t.Context(), plans, Surroundings{CacheDir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}

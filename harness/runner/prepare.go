@@ -16,13 +16,22 @@ import (
 	"rehearse.dev/rehearse/harness/scenario"
 )
 
+// Surroundings are what plans are prepared for, beyond what they say.
+type Surroundings struct {
+	// CacheDir holds charts that are downloaded.
+	CacheDir string
+	// Attached is the Kubernetes version of the cluster that the run joins; empty if it boots all. Charts are told the version
+	// of their cluster.
+	Attached string
+	// KubeBinary is the control-plane binary that was named on the command line; see providers.Options.
+	KubeBinary string
+}
+
 // Prepare renders the charts of all plans before any cluster boots. It decides which of them need a cluster of their
-// own, and refuses charts that do not render, all at once; its error is then of type scenario.Mistakes. cacheDir holds
-// charts that are downloaded. Charts are told the Kubernetes version of their cluster: attached is that of the one that
-// the run joins, empty if it boots all.
-func Prepare(ctx context.Context, plans []plan.Plan, cacheDir, attached string) ([]plan.Plan, error) {
+// own, and refuses charts that do not render, all at once; its error is then of type scenario.Mistakes.
+func Prepare(ctx context.Context, plans []plan.Plan, s Surroundings) ([]plan.Plan, error) {
 	var mistakes scenario.Mistakes
-	prepare := preparer{cacheDir, attached, digests{}}
+	prepare := preparer{s, digests{}}
 	out := make([]plan.Plan, len(plans))
 	for i, p := range plans {
 		r, err := prepare.one(ctx, p)
@@ -50,22 +59,22 @@ type rendering struct {
 
 // preparer prepares the plans of one run.
 type preparer struct {
-	cacheDir, attached string
-	digests            digests
+	Surroundings
+	digests digests
 }
 
 // one renders the charts of a plan for the cluster that it gets. Which one that is may depend on what they render:
 // where a run is attached, they are rendered for that cluster first.
 func (r preparer) one(ctx context.Context, p plan.Plan) (rendering, error) {
-	booted, err := kubeVersionFor(ctx, p.Needs)
+	booted, err := r.kubeVersionFor(ctx, p.Needs)
 	if err != nil {
 		return rendering{}, err
 	}
-	version := r.attached
+	version := r.Attached
 	if version == "" || isolation(p.Needs.Isolation, wide(p.Scenario.Spec.Faults) || abroad(p.Scenario.Spec.Actors)) == isolationCluster {
 		version = booted
 	}
-	charts := release.Charts{BaseDir: p.Dir, CacheDir: r.cacheDir}
+	charts := release.Charts{BaseDir: p.Dir, CacheDir: r.CacheDir}
 	rendered, err := r.render(ctx, p, charts, version)
 	if err != nil || version == booted || rendered.plan.Needs.Isolation != isolationCluster {
 		return rendered, err
@@ -108,12 +117,12 @@ func (r preparer) render(ctx context.Context, p plan.Plan, charts release.Charts
 }
 
 // kubeVersionFor is the Kubernetes version that a cluster of these needs is going to have, if it is booted for them.
-func kubeVersionFor(ctx context.Context, needs plan.Needs) (string, error) {
+func (r preparer) kubeVersionFor(ctx context.Context, needs plan.Needs) (string, error) {
 	provider, err := providers.Registry().Lookup(needs.Provider)
 	if err != nil {
 		return "", err
 	}
-	return provider.Code.KubeVersion(ctx, needs.Settings())
+	return provider.Code.KubeVersion(ctx, providers.Options{KubeBinary: r.KubeBinary}, needs.Settings())
 }
 
 func names(refs []evidence.Ref) []string {
@@ -238,7 +247,7 @@ func sources(p plan.Plan) []source {
 	var all []source
 	add := func(block string, steps []plan.Step) {
 		for i, step := range steps {
-			s := source{item: fmt.Sprintf("%s[%d]", block, i), mayFail: step.Expect != nil && step.Expect.Error != nil}
+			s := source{item: fmt.Sprintf("%s[%d]", block, i), mayFail: step.Expect != nil && (step.Expect.Error != nil || step.Expect.Any)}
 			switch spec := step.Spec.(type) {
 			case *v1alpha1.Install:
 				s.chart = spec.ChartSource

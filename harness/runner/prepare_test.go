@@ -62,7 +62,7 @@ func TestPrepareDecidesIsolation(t *testing.T) {
 // TestPrepareForVersion: charts are rendered for the Kubernetes version of the cluster that they are installed on.
 func TestPrepareForVersion(t *testing.T) {
 	t.Parallel()
-	booted, err := kubeVersionFor(t.Context(), plan.Needs{Provider: "embedded"})
+	booted, err := preparer{}.kubeVersionFor(t.Context(), plan.Needs{Provider: "embedded"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +84,7 @@ func TestPrepareForVersion(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			spec := test.spec + "  release: {name: r, chart: versioned, values: {" + test.values + "}}\n  steps: [{name: v1, install: {}" + test.during + "}]\n"
-			plans, err := Prepare(t.Context(), compile(t, map[string]string{"s": spec}, charts), t.TempDir(), test.attached)
+			plans, err := Prepare(t.Context(), compile(t, map[string]string{"s": spec}, charts), Surroundings{CacheDir: t.TempDir(), Attached: test.attached})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -106,12 +106,13 @@ func TestPrepareTellsAllMistakes(t *testing.T) {
   - {name: v2, upgrade: {values: {broken: null}}}
   - {name: v3, upgrade: {}, expect: {status: failed}}
   - {name: v4, upgrade: {}, expect: {error: broken}}
+  - {name: v6, upgrade: {}, expect: {any: true}}
   finally:
   - {name: v5, upgrade: {}}
 `,
 		"b": "  release: {name: r, chart: tiny}\n  steps:\n  - {name: v1, install: {values: {broken: 1}}}\n",
 	}, nil)
-	_, err := Prepare(t.Context(), plans, t.TempDir(), "")
+	_, err := Prepare(t.Context(), plans, Surroundings{CacheDir: t.TempDir()})
 	var mistakes scenario.Mistakes
 	if !errors.As(err, &mistakes) {
 		t.Fatalf("Prepare returned %v", err)
@@ -124,7 +125,7 @@ func TestPrepareTellsAllMistakes(t *testing.T) {
 		m.File, m.Message = filepath.Base(m.File), ""
 		got = append(got, m.String())
 	}
-	want := []string{"a.yaml:9:1: spec.steps[0]: ", "a.yaml:11:1: spec.steps[2]: ", "a.yaml:14:1: spec.finally[0]: ", "b.yaml:8:1: spec.steps[0]: "}
+	want := []string{"a.yaml:9:1: spec.steps[0]: ", "a.yaml:11:1: spec.steps[2]: ", "a.yaml:15:1: spec.finally[0]: ", "b.yaml:8:1: spec.steps[0]: "}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("mistakes (-want +got):\n%s", diff)
 	}
@@ -135,7 +136,7 @@ func TestPrepareStops(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	plans := compile(t, map[string]string{"s": "  release: {name: r, chart: tiny}\n  steps: [{name: v1, install: {}}]\n"}, nil)
 	cancel()
-	if _, err := Prepare(ctx, plans, t.TempDir(), ""); !errors.Is(err, context.Canceled) {
+	if _, err := Prepare(ctx, plans, Surroundings{CacheDir: t.TempDir()}); !errors.Is(err, context.Canceled) {
 		t.Errorf("Prepare returned %v", err)
 	}
 }

@@ -93,6 +93,7 @@ func readRun(dir string, out *verdict.Run) ([]evidence.Planned, error) {
 		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, evidence.RunFile), err)
 	}
 	out.ID, out.Started, out.Args, out.Seed, out.Versions = run.ID, run.Started, run.Args, run.Seed, run.Versions
+	out.CleanupErr = run.CleanupErr
 	return run.Planned, nil
 }
 
@@ -163,7 +164,9 @@ func carryOver(bundle string, v *verdict.Variant) {
 	}
 }
 
-// finish sums up: which versions of Kubernetes the clusters had, and what became of the run: the worst variant decides, an interruption over all, and clean-up that failed over a pass.
+// finish sums up: which versions of Kubernetes the clusters had, and what became of the run: the worst variant decides, an
+// interruption over all, and clean-up that failed over a pass and an interruption: who interrupts a run knows that, but not
+// what is left of it.
 func finish(out verdict.Run, interrupted bool) verdict.Run {
 	statuses := make([]verdict.Status, len(out.Variants))
 	var versions []string
@@ -178,11 +181,11 @@ func finish(out verdict.Run, interrupted bool) verdict.Run {
 	}
 	out.Status = verdict.Worst(statuses)
 	out.ExitCode = verdict.ExitCode(out.Status)
-	if out.CleanupErr != "" && out.ExitCode == verdict.ExitPassed {
-		out.ExitCode = verdict.ExitCleanupIncomplete
-	}
-	if interrupted {
+	if out.Interrupted = interrupted; interrupted {
 		out.ExitCode = verdict.ExitInterrupted
+	}
+	if out.CleanupErr != "" && (out.ExitCode == verdict.ExitPassed || interrupted) {
+		out.ExitCode = verdict.ExitCleanupIncomplete
 	}
 	return out
 }

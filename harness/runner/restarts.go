@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"context"
 	"fmt"
 
 	"rehearse.dev/rehearse/harness/cluster"
@@ -19,13 +20,13 @@ type restarts struct {
 	told int
 }
 
-func (s *stage) watchRestarts(tell progress.Scope) error {
+func (s *stage) watchRestarts(context.Context) error {
 	resilient, ok := s.arena.cluster.(cluster.Resilient)
 	if !ok {
 		return nil
 	}
 	before, err := resilient.Restarts()
-	s.restarts = restarts{cluster: resilient, rec: s.rec, hide: s.redactor.Text, tell: tell, told: len(before)}
+	s.restarts = restarts{cluster: resilient, rec: s.rec, hide: s.redactor.Text, tell: s.tell, told: len(before)}
 	return err
 }
 

@@ -129,14 +129,18 @@ func Run(ctx context.Context, cfg Config, plans []plan.Plan) (verdict.Run, error
 	r.cleanUp(context.WithoutCancel(ctx))
 	if r.leftovers != nil {
 		out.CleanupErr = redactor.Text(r.leftovers.Error())
+		if err := evidence.WriteFile(cfg.Dir, evidence.RunFile, runRecord(out, plans)); err != nil {
+			out.CleanupErr += "; and a later judge will not know that: " + err.Error()
+		}
 	}
 	out.Duration = time.Since(begin) - lingered
 	return finish(out, interrupted), nil
 }
 
-// runRecord is what run.json says before anything is run, so that a later judge knows what is missing.
+// runRecord is what run.json says: before anything is run, so that a later judge knows what is missing, and again if
+// clean-up failed, which no bundle tells.
 func runRecord(out verdict.Run, plans []plan.Plan) evidence.Run {
-	record := evidence.Run{ID: out.ID, Started: out.Started, Args: out.Args, Seed: out.Seed, Versions: out.Versions}
+	record := evidence.Run{ID: out.ID, Started: out.Started, Args: out.Args, Seed: out.Seed, Versions: out.Versions, CleanupErr: out.CleanupErr}
 	for _, p := range plans {
 		record.Planned = append(record.Planned, evidence.Planned{
 			Scenario: p.Scenario.Metadata.Name, Variant: p.Variant, File: p.File, Dir: folderOf(p),

@@ -203,14 +203,15 @@ func TestFinish(t *testing.T) {
 		"leftovers":                 {variants: []verdict.Status{verdict.Passed}, cleanup: "a namespace", status: verdict.Passed, code: 5},
 		"leftovers of a failure":    {variants: []verdict.Status{verdict.Failed}, cleanup: "a namespace", status: verdict.Failed, code: 1},
 		"interrupted":               {variants: []verdict.Status{verdict.Passed}, interrupted: true, status: verdict.Passed, code: 130},
-		"interrupted and failed":    {variants: []verdict.Status{verdict.Failed}, cleanup: "x", interrupted: true, status: verdict.Failed, code: 130},
+		"interrupted and failed":    {variants: []verdict.Status{verdict.Failed}, interrupted: true, status: verdict.Failed, code: 130},
+		"interrupted and leftovers": {variants: []verdict.Status{verdict.Failed}, cleanup: "a namespace", interrupted: true, status: verdict.Failed, code: 5},
 	} {
 		run := verdict.Run{CleanupErr: test.cleanup}
 		for _, s := range test.variants {
 			run.Variants = append(run.Variants, verdict.Variant{Status: s})
 		}
-		if got := finish(run, test.interrupted); got.Status != test.status || got.ExitCode != test.code {
-			t.Errorf("%s: %s with exit code %d, want %s with %d", name, got.Status, got.ExitCode, test.status, test.code)
+		if got := finish(run, test.interrupted); got.Status != test.status || got.ExitCode != test.code || got.Interrupted != test.interrupted {
+			t.Errorf("%s: %s with exit code %d, interrupted %t, want %s with %d", name, got.Status, got.ExitCode, got.Interrupted, test.status, test.code)
 		}
 	}
 }

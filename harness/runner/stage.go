@@ -18,6 +18,7 @@ import (
 	"rehearse.dev/rehearse/harness/gateway"
 	"rehearse.dev/rehearse/harness/observe"
 	"rehearse.dev/rehearse/harness/plan"
+	"rehearse.dev/rehearse/harness/progress"
 	"rehearse.dev/rehearse/harness/readiness"
 	"rehearse.dev/rehearse/harness/ref"
 	"rehearse.dev/rehearse/harness/release"
@@ -26,6 +27,7 @@ import (
 // stage is one variant set up on an arena: its namespace, its Helm, its actors and those who watch.
 type stage struct {
 	plan      plan.Plan
+	tell      progress.Scope
 	arena     *arena
 	rec       *evidence.Recorder
 	redactor  *evidence.Redactor
@@ -53,7 +55,7 @@ type stage struct {
 // again what it had set up.
 func (r *run) setUp(ctx context.Context, j job, a *arena, rec *evidence.Recorder) (*stage, error) {
 	s := &stage{
-		plan: j.plan, arena: a, rec: rec, redactor: r.redactor, commands: j.commands, journal: r.cfg.Journal,
+		plan: j.plan, tell: j.tell, arena: a, rec: rec, redactor: r.redactor, commands: j.commands, journal: r.cfg.Journal,
 		scope: observe.Scope{Namespace: j.namespace, Release: j.plan.Scenario.Spec.Release.Name, Also: parsed(also(j.plan))},
 	}
 	ctx, s.end = context.WithCancelCause(ctx)
@@ -66,10 +68,9 @@ func (r *run) setUp(ctx context.Context, j job, a *arena, rec *evidence.Recorder
 		}
 	}
 	openGateway := func(context.Context) error { return r.openGateway(s) }
-	raiseFaults := func(context.Context) error { return r.raiseFaults(s, j.tell) }
-	watchRestarts := func(context.Context) error { return s.watchRestarts(j.tell) }
+	raiseFaults := func(context.Context) error { return r.raiseFaults(s) }
 	for _, step := range []func(context.Context) error{
-		s.makeNamespace, s.watch, openGateway, s.openHelm, s.startReadiness, s.hireActors, raiseFaults, watchRestarts,
+		s.makeNamespace, s.watch, openGateway, s.openHelm, s.startReadiness, s.hireActors, raiseFaults, s.watchRestarts,
 	} {
 		if err := step(ctx); err != nil {
 			err = errors.Join(fmt.Errorf("%w: %w", ErrHarness, err), s.stop())

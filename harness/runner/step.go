@@ -9,14 +9,14 @@ import (
 	"rehearse.dev/rehearse/harness/cluster"
 	"rehearse.dev/rehearse/harness/evidence"
 	"rehearse.dev/rehearse/harness/plan"
-	"rehearse.dev/rehearse/harness/progress"
+	"rehearse.dev/rehearse/harness/release"
 	"rehearse.dev/rehearse/harness/verdict"
 )
 
 // performAll performs the steps until one does not come to what it must, and then those of finally, all of them. Nothing
 // is performed any more once ctx has ended or evidence can no longer be written. It reports whether logs are of use: the
 // harness failed, or a step did not come to what it must.
-func (s *stage) performAll(ctx context.Context, tell progress.Scope) (trouble bool) {
+func (s *stage) performAll(ctx context.Context) (trouble bool) {
 	defer func() {
 		trouble = s.faults.end(ctx) != nil || trouble
 		s.restarts.note()
@@ -31,7 +31,7 @@ func (s *stage) performAll(ctx context.Context, tell progress.Scope) (trouble bo
 		if ctx.Err() != nil || s.rec.Err() != nil {
 			return trouble
 		}
-		done := s.told(ctx, tell, step, false)
+		done := s.told(ctx, step, false)
 		trouble = trouble || done.Mismatch != "" && !done.Inconclusive
 		var next []string // those of the next step, if it will be performed
 		if done.Mismatch == "" && i+1 < len(s.plan.Steps) {
@@ -46,7 +46,7 @@ func (s *stage) performAll(ctx context.Context, tell progress.Scope) (trouble bo
 		if ctx.Err() != nil || s.rec.Err() != nil {
 			return trouble
 		}
-		done := s.told(ctx, tell, step, true)
+		done := s.told(ctx, step, true)
 		trouble = trouble || done.Mismatch != "" && !done.Inconclusive
 		trouble = s.faults.leave(ctx, step, nil) != nil || trouble
 	}
@@ -54,8 +54,8 @@ func (s *stage) performAll(ctx context.Context, tell progress.Scope) (trouble bo
 }
 
 // told performs a step and tells the user of it.
-func (s *stage) told(ctx context.Context, tell progress.Scope, step plan.Step, finally bool) evidence.StepFinished {
-	tell.StepStarted(step.Name, step.Operation)
+func (s *stage) told(ctx context.Context, step plan.Step, finally bool) evidence.StepFinished {
+	s.tell.StepStarted(step.Name, step.Operation)
 	done := s.perform(ctx, step, finally)
 	status := verdict.Passed
 	switch {
@@ -66,7 +66,7 @@ func (s *stage) told(ctx context.Context, tell progress.Scope, step plan.Step, f
 	case done.Mismatch != "":
 		status = verdict.Failed
 	}
-	tell.StepFinished(step.Name, done.Took, status, s.redactor.Text(done.Mismatch))
+	s.tell.StepFinished(step.Name, done.Took, status, s.redactor.Text(done.Mismatch))
 	return done
 }
 
@@ -83,7 +83,9 @@ func (s *stage) perform(ctx context.Context, step plan.Step, finally bool) evide
 	stopFaults := func() {}
 	if err == nil {
 		stopFaults = s.faults.accompany(ctx, step)
+		stopTelling := s.tellWaiting(ctx)
 		err = s.operate(ctx, step)
+		stopTelling()
 	}
 	took := s.rec.Now() - begin
 	stopFaults()
@@ -91,10 +93,7 @@ func (s *stage) perform(ctx context.Context, step plan.Step, finally bool) evide
 	after, stop := s.arena.whileAlive(context.WithoutCancel(ctx))
 	defer stop()
 	s.faults.clear(ctx)
-	after, cancel := context.WithTimeout(after, evidenceBound)
-	defer cancel()
-	s.faults.count(after, err)
-	ledger, incomplete := s.snapshot(after, step.Name)
+	ledger, incomplete := s.takeEvidence(after, step, err)
 	done := evidence.StepFinished{Operation: step.Operation, Took: took, Finally: finally}
 	if err != nil {
 		done.Error = err.Error()
@@ -113,6 +112,14 @@ func (s *stage) perform(ctx context.Context, step plan.Step, finally bool) evide
 	return done
 }
 
+// takeEvidence counts what the step's faults did to the operation, whose outcome err is, and takes the snapshot.
+func (s *stage) takeEvidence(ctx context.Context, step plan.Step, err error) (evidence.Ledger, error) {
+	ctx, cancel := context.WithTimeout(ctx, evidenceBound)
+	defer cancel()
+	s.faults.count(ctx, err)
+	return s.snapshot(ctx, step.Name)
+}
+
 // failure tells the harness's failures from the operation's outcome err: it is nil if the outcome counts. ctx is that of
 // the step, after one that has not ended.
 func (s *stage) failure(ctx, after context.Context, err error) error {
@@ -121,7 +128,7 @@ func (s *stage) failure(ctx, after context.Context, err error) error {
 		return death
 	case ctx.Err() != nil:
 		return fmt.Errorf("the run was interrupted during this step: %w", context.Cause(ctx))
-	case errors.Is(err, ErrHarness):
+	case errors.Is(err, ErrHarness), errors.Is(err, release.ErrNotBegun):
 		return err
 	case err != nil && !s.answers(after):
 		return fmt.Errorf("the cluster's API server does not answer any more; the operation said: %w", err)
@@ -168,8 +175,8 @@ func (s *stage) snapshot(ctx context.Context, step string) (evidence.Ledger, err
 	var reading sync.WaitGroup
 	reading.Go(func() { ledger, ledgerErr = s.observer.Ledger(ctx) })
 	objects, err := s.watching.Snapshot(ctx)
+	snap.Objects, snap.At = objects, s.rec.Now() // what is recorded while the ledger is still read is not in it
 	reading.Wait()
-	snap.Objects = objects
 	if err != nil {
 		snap.Incomplete = append(snap.Incomplete, "objects: "+err.Error())
 	}
@@ -182,8 +189,10 @@ func (s *stage) snapshot(ctx context.Context, step string) (evidence.Ledger, err
 	return ledger, ledgerErr
 }
 
-// answers reports whether the API server is there at all.
+// answers reports whether the API server is there at all. It has a time of its own: evidence that took long says nothing of that.
 func (s *stage) answers(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, evidenceBound)
+	defer cancel()
 	_, err := s.client.Discovery().RESTClient().Get().AbsPath("/readyz").DoRaw(ctx)
 	return err == nil
 }

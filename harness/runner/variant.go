@@ -71,7 +71,7 @@ func Judge(dir string, p plan.Plan) (verdict.Variant, error) {
 		out.Status = verdict.Errored
 		return out, fmt.Errorf("reading the evidence back: %w", err)
 	}
-	out.Started, out.Kubernetes = bundle.Variant.Started, bundle.Variant.Versions[kubeVersion]
+	out.Started, out.Kubernetes, out.Helm = bundle.Variant.Started, bundle.Variant.Versions[kubeVersion], bundle.Variant.Versions["helm"]
 	if n := len(bundle.Timeline); n > 0 {
 		out.Duration = bundle.Timeline[n-1].At
 	}
@@ -145,7 +145,7 @@ func (r *run) rehearse(ctx context.Context, j job, hidden plan.Plan, dir string)
 		return cmp.Or(interruption(ctx), err)
 	}
 	alive, stop := a.whileAlive(ctx)
-	trouble = s.performAll(alive, j.tell)
+	trouble = s.performAll(alive)
 	stop()
 	if r.cfg.Keep {
 		r.keep(s, j.plan.ID())

@@ -22,8 +22,8 @@ func TestKubernetesVersion(t *testing.T) {
 		t.Fatal(err)
 	}
 	for how, run := range map[string]verdict.Run{"first": out, "again": again} {
-		if run.Versions["kubernetes"] != "v1.30.2" || run.Versions["helm"] != "v4" || run.Variants[0].Kubernetes != "v1.30.2" {
-			t.Errorf("judged %s: versions %v, the variant's %q", how, run.Versions, run.Variants[0].Kubernetes)
+		if run.Versions["kubernetes"] != "v1.30.2" || run.Versions["helm"] != "v4" || run.Variants[0].Kubernetes != "v1.30.2" || run.Variants[0].Helm != "v4" {
+			t.Errorf("judged %s: versions %v, the variant's %q and Helm %q", how, run.Versions, run.Variants[0].Kubernetes, run.Variants[0].Helm)
 		}
 	}
 	if len(cfg.Versions) != 1 {

@@ -60,6 +60,7 @@ func (v *validator) validate() {
 	v.formats()
 	v.labels(v.file.Scenario.Metadata.Labels)
 	v.entries(spec)
+	v.outcomes(spec)
 	v.readiness(spec.Readiness)
 	v.comparisons(spec)
 	v.breaking(spec)
@@ -152,6 +153,15 @@ func (v *validator) eachStep(spec *v1alpha1.Spec) func(yield func(string, v1alph
 			if !yield(item("finally", i), step) {
 				return
 			}
+		}
+	}
+}
+
+// outcomes checks that what a step expects is one thing.
+func (v *validator) outcomes(spec *v1alpha1.Spec) {
+	for path, step := range v.eachStep(spec) {
+		if step.Expect != nil && step.Expect.Any && step.Expect.Error != nil {
+			v.report(path+".expect.error", "stands beside any, which lets the step succeed too; keep one of them")
 		}
 	}
 }

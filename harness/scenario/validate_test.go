@@ -82,6 +82,8 @@ func TestSpec(t *testing.T) {
 		"matrix: {timeout: [60s, 1m]}":                                                                                                               "is the same value as spec.matrix.timeout[0]",
 		"matrix: {forceReplace: [yes]}":                                                                                                              "want true or false",
 		"finally: [{name: v1, uninstall: {}}]":                                                                                                       `spec.finally[0].name: "v1" is the name of spec.steps[0] too`,
+		"finally: [{name: end, uninstall: {}, expect: {any: true, status: uninstalled}}]":                                                            "",
+		"finally: [{name: end, uninstall: {}, expect: {any: true, error: {}}}]":                                                                      "spec.finally[0].expect.error: stands beside any",
 		"finally: [{name: end, act: nobody}]":                                                                                                        `there is no actor "nobody"; the scenario has none`,
 		"assert: [{ledger: {at: v2}}]":                                                                                                               `spec.assert[0].ledger.at: there is no step "v2" (did you mean "v1"?)`,
 		"assert: [{object: {object: Deployment/backend, sameUID: v1}}]":                                                                              "spec.assert[0].object.sameUID: is the step that is judged, since at is empty and v1 is the last step",

@@ -23,11 +23,11 @@ const (
 	Failed Status = "failed"
 )
 
-// Verdict is the outcome of one assertion or step.
+// Verdict is the outcome of one step, fault, readiness rule or assertion.
 type Verdict struct {
 	// Name is unique within a variant.
 	Name string `json:"name"`
-	// Kind is "step" or the assertion's name in its registry.
+	// Kind is "step", "fault", "readiness" or the assertion's name in its registry.
 	Kind string `json:"kind"`
 	// Step is the step it concerns.
 	Step string `json:"step,omitempty"`
@@ -55,9 +55,11 @@ type Variant struct {
 	// Provider made its cluster; empty in a run of a version that did not note it.
 	Provider string `json:"provider,omitempty"`
 	// Kubernetes is the version of its cluster; empty if it had none.
-	Kubernetes string            `json:"kubernetes,omitempty"`
-	Seed       int64             `json:"seed"`
-	Matrix     map[string]string `json:"matrix,omitempty"`
+	Kubernetes string `json:"kubernetes,omitempty"`
+	// Helm is the version of the Helm that it ran, or of each of several; empty if that is not known.
+	Helm   string            `json:"helm,omitempty"`
+	Seed   int64             `json:"seed"`
+	Matrix map[string]string `json:"matrix,omitempty"`
 	// Faults is a digest of the scenario's faults; empty if it has none.
 	Faults string `json:"faults,omitempty"`
 	// Dir is the bundle's folder, relative to the run's.
@@ -93,7 +95,9 @@ type Run struct {
 	Args       []string          `json:"args"`
 	Seed       int64             `json:"seed"`
 	CleanupErr string            `json:"cleanupError,omitempty"`
-	Variants   []Variant         `json:"variants"`
+	// Interrupted says that it was, which ExitCode does not tell if clean-up failed too. In reports the variants tell it.
+	Interrupted bool      `json:"-"`
+	Variants    []Variant `json:"variants"`
 }
 
 // SeedText is the seed that the run was called with, for people. Without one, which is 0, each variant says its own.
@@ -106,13 +110,15 @@ func (r Run) SeedText() string {
 
 // Exit codes of the program.
 const (
-	ExitPassed            = 0
-	ExitFailed            = 1
-	ExitUsage             = 2
-	ExitErrored           = 3
-	ExitInconclusive      = 4
+	ExitPassed       = 0
+	ExitFailed       = 1
+	ExitUsage        = 2
+	ExitErrored      = 3
+	ExitInconclusive = 4
+	// ExitCleanupIncomplete comes after a pass or an interruption.
 	ExitCleanupIncomplete = 5
-	ExitInterrupted       = 130
+	// ExitInterrupted also says that everything was cleaned up.
+	ExitInterrupted = 130
 )
 
 // Worst returns the status that decides over all of them: failed before errored before inconclusive before passed.

@@ -14,11 +14,12 @@
 //	args, seed    what it was called with
 //	cleanupError  why something could not be removed; absent if all was
 //	variants      one for each variant of each scenario: scenario, variant, description, file, provider and
-//	              kubernetes (of its cluster, and its version), seed, matrix, dir (its evidence, relative to the run's folder), started, durationNs, status, reason (why it errored or was
+//	              kubernetes (of its cluster, and its version), helm (the version, or versions, that it ran), seed, matrix,
+//	              dir (its evidence, relative to the run's folder), started, durationNs, status, reason (why it errored or was
 //	              skipped as a whole), recoveryNs (by step), requests (of Helm to the API server: total, byVerb, refused,
 //	              unanswered, and faulted, which a fault did something to; absent if none were recorded), and
-//	  verdicts    one for each step and assertion: name (unique in the variant), kind (step, or the assertion's name in
-//	              its registry), step, status, message, knownIssue, evidence (sequence numbers in timeline.jsonl), file,
+//	  verdicts    one for each step, fault, readiness rule and assertion: name (unique in the variant), kind (step, fault,
+//	              readiness, or the assertion's name in its registry), step, status, message, knownIssue, evidence (sequence numbers in timeline.jsonl), file,
 //	              line, durationNs
 //
 // Lists are never null. Maps are sorted by key. Fields may be added; none is renamed within v1alpha1.

@@ -78,6 +78,39 @@ func TestWriteIsReadBack(t *testing.T) {
 	}
 }
 
+// What ran beside a variant says nothing of its own versions. Those of a run that did not note them are the run's.
+func TestWriteTellsTheVariantsVersions(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		variant          verdict.Variant
+		helm, kubernetes string
+	}{
+		"its own":   {verdict.Variant{Helm: "v4.2.0", Kubernetes: "v1.30.2"}, "v4.2.0", "v1.30.2"},
+		"not noted": {verdict.Variant{}, "v4.3.1", "v1.30.2, v1.36.3"},
+	} {
+		test.variant.Verdicts = []verdict.Verdict{{Name: "v1", Kind: "step", Status: verdict.Passed}}
+		run := verdict.Run{
+			Versions: map[string]string{"helm": "v4.3.1", "kubernetes": "v1.30.2, v1.36.3", "kwok": "v0.8.0"},
+			Variants: []verdict.Variant{test.variant},
+		}
+		suites, err := gojunit.Ingest(write(t, run, junit.Options{}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for component, want := range map[string]string{"helm": test.helm, "kubernetes": test.kubernetes, "kwok": "v0.8.0"} {
+			if got := suites[0].Properties["version."+component]; got != want {
+				t.Errorf("%s: the suite's version.%s = %q, want %q", name, component, got, want)
+			}
+			if text := suites[0].Tests[0].SystemOut; !strings.Contains(text, "[[PROPERTY|version."+component+"="+want+"]]") {
+				t.Errorf("%s: the testcase does not tell %s %s:\n%s", name, component, want, text)
+			}
+		}
+		if run.Versions["helm"] != "v4.3.1" {
+			t.Errorf("%s: the run's versions were changed: %v", name, run.Versions)
+		}
+	}
+}
+
 func TestWriteSurvivesAnyText(t *testing.T) {
 	t.Parallel()
 	for name, message := range map[string]string{

@@ -80,14 +80,27 @@ func sharedProperties(run verdict.Run, v verdict.Variant) []property {
 	if v.Faults != "" {
 		all = append(all, property{"faults", v.Faults})
 	}
-	for _, name := range slices.Sorted(maps.Keys(run.Versions)) {
-		all = append(all, property{"version." + name, run.Versions[name]})
+	versions := versionsOf(run, v)
+	for _, name := range slices.Sorted(maps.Keys(versions)) {
+		all = append(all, property{"version." + name, versions[name]})
 	}
 	for _, name := range slices.Sorted(maps.Keys(v.Matrix)) {
 		all = append(all, property{"matrix." + name, v.Matrix[name]})
 	}
 	for _, step := range slices.Sorted(maps.Keys(v.Recovery)) {
 		all = append(all, property{"recovery." + step, seconds(v.Recovery[step])})
+	}
+	return all
+}
+
+// versionsOf are the run's versions, but of Helm and Kubernetes the variant's own: a run may have several of them.
+func versionsOf(run verdict.Run, v verdict.Variant) map[string]string {
+	all := map[string]string{}
+	maps.Copy(all, run.Versions)
+	for name, own := range map[string]string{"helm": v.Helm, "kubernetes": v.Kubernetes} {
+		if own != "" {
+			all[name] = own
+		}
 	}
 	return all
 }

@@ -56,8 +56,8 @@ func checkBinary(path, what string) (string, error) {
 }
 
 // KubeVersion is the version of the control plane that is built here, for example v1.36.3. A binary that
-// REHEARSE_KUBE_BIN names may be of another one: Cluster.Version tells that.
-func KubeVersion() (string, error) { return gobuild.RequiredVersion(kubeSources, "k8s.io/kubernetes") }
+// REHEARSE_KUBE_BIN names may be of another one: see Provider.KubeVersion.
+func KubeVersion() (string, error) { return gobuild.RequiredVersion(kubeSources, kubeModule) }
 
 // Kube is the kube binary as a program to be built. Build tags may be added to make more of it than a control plane.
 func Kube() (gobuild.Program, error) {

@@ -16,6 +16,9 @@ import (
 	"rehearse.dev/rehearse/harness/cluster/internal/filelock"
 )
 
+// collectLock is a file of the journal's folder that a collector has locked.
+const collectLock = ".collect.lock"
+
 // Undo removes things of one kind. Remove must be content with a thing that is gone already, or was never made.
 type Undo struct {
 	Kind   string
@@ -54,6 +57,8 @@ type CollectOptions struct {
 	Only func(Record) bool
 	// Progress, if set, is told what is about to be removed. Several may be at once.
 	Progress func(Record)
+	// Waiting, if set, is called once if another process collects at present, which is waited for.
+	Waiting func()
 }
 
 // Collect undoes what processes left that are gone: in the order of undo, and within a kind the newest first, unless its
@@ -61,7 +66,7 @@ type CollectOptions struct {
 func (j *Journal) Collect(ctx context.Context, undo []Undo, opts CollectOptions) (Report, error) {
 	var report Report
 	// One collector at a time: a name that another has just freed may belong to a new thing by now.
-	unlock, err := filelock.Lock(ctx, filepath.Join(j.dir, ".collect.lock"), nil)
+	unlock, err := filelock.Lock(ctx, filepath.Join(j.dir, collectLock), opts.Waiting)
 	if err != nil {
 		return report, fmt.Errorf("journal: collect: %w", err)
 	}

@@ -25,7 +25,7 @@ func newKind(o Options, settings any) (cluster.Provider, error) {
 
 // kindVersion is the version of the node image that would be taken. Where that cannot be told, because no engine runs or
 // the image's name says nothing, it is that of the image that is made here: the cluster will tell for certain.
-func kindVersion(ctx context.Context, settings any) (string, error) {
+func kindVersion(ctx context.Context, _ Options, settings any) (string, error) {
 	p, err := kindOf(settings)
 	if err != nil {
 		return "", err

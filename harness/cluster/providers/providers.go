@@ -31,7 +31,7 @@ type Provider struct {
 	Undo func(ctx context.Context, r journal.Record) error
 	// KubeVersion is the Kubernetes version that its clusters of these settings are going to have, as far as it can be told
 	// before one is made, for example v1.36.3.
-	KubeVersion func(ctx context.Context, settings any) (string, error)
+	KubeVersion func(ctx context.Context, o Options, settings any) (string, error)
 	// Files are the files that are read to make a cluster of these settings. Nil: there are none.
 	Files func(settings any) []string
 	// Clusters is a nil cluster of its. What they can, such as to be broken, is known by the type.
@@ -40,6 +40,10 @@ type Provider struct {
 	Lacks func(controller string) error
 	// AttachTo joins a cluster of its that another process keeps.
 	AttachTo func(ctx context.Context, info kept.Info) (cluster.Cluster, error)
+}
+
+func newEmbedded(o Options) *embedded.Provider {
+	return embedded.New(embedded.WithKubeBinary(o.KubeBinary))
 }
 
 // Registry lists the providers.
@@ -51,11 +55,9 @@ func Registry() registry.Registry[Provider] {
 			Example: "cluster: {provider: embedded, nodes: 3}\n",
 			NewSpec: func() any { return &v1alpha1.EmbeddedCluster{} },
 			Code: Provider{
-				New: func(o Options, _ any) (cluster.Provider, error) {
-					return embedded.New(embedded.WithKubeBinary(o.KubeBinary)), nil
-				},
+				New:         func(o Options, _ any) (cluster.Provider, error) { return newEmbedded(o), nil },
 				Undo:        embedded.Undo,
-				KubeVersion: func(context.Context, any) (string, error) { return embedded.KubeVersion() },
+				KubeVersion: func(_ context.Context, o Options, _ any) (string, error) { return newEmbedded(o).KubeVersion() },
 				Clusters:    (*embedded.Cluster)(nil),
 				Lacks:       embedded.Lacks,
 				AttachTo: func(_ context.Context, info kept.Info) (cluster.Cluster, error) {

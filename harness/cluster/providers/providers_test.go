@@ -1,6 +1,8 @@
 package providers
 
 import (
+	"os"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -8,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"rehearse.dev/rehearse/harness/api/v1alpha1"
+	"rehearse.dev/rehearse/harness/cluster/embedded"
 	"rehearse.dev/rehearse/harness/cluster/journal"
 )
 
@@ -36,6 +39,37 @@ func TestRegistryIsWhatScenariosCanName(t *testing.T) {
 		if !strings.HasSuffix(entry.Summary, ".") || !strings.HasPrefix(entry.Example, "cluster:") {
 			t.Errorf("%s: summary %q, example %q", name, entry.Summary, entry.Example)
 		}
+	}
+}
+
+// TestKubeVersionUntold: where the binary that is named does not tell its version, charts are rendered for the one that would be
+// built. One that does is in TestPlanForABinary.
+func TestKubeVersionUntold(t *testing.T) {
+	built, err := embedded.KubeVersion()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	script := filepath.Join(dir, "script")
+	if err := os.WriteFile(script, []byte("#!/bin/sh\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, binary := range map[string]string{
+		"none named":      "",
+		"cannot be told":  script,
+		"missing":         filepath.Join(dir, "none"), // the boot has the error
+		"another program": os.Args[0],
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv(embedded.EnvKubeBinary, binary)
+			entry, err := Registry().Lookup("embedded")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := entry.Code.KubeVersion(t.Context(), Options{}, nil); err != nil || got != built {
+				t.Errorf("%s, %v; want %s", got, err, built)
+			}
+		})
 	}
 }
 
