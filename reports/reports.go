@@ -88,7 +88,7 @@ func WriteAll(dir string, run verdict.Run, opts ...Option) error {
 			err = writeFile(filepath.Join(dir, entry.Code.File), func(w io.Writer) error { return entry.Code.Write(w, run, bundles) })
 		}
 		if err != nil {
-			errs = append(errs, fmt.Errorf("write report %s: %w", name, err))
+			errs = append(errs, fmt.Errorf("write report %s: %w", name, evidence.WithRemedy(err)))
 		}
 	}
 	return errors.Join(errs...)

@@ -12,7 +12,6 @@ import (
 
 	"rehearse.dev/rehearse/harness/api/v1alpha1"
 	"rehearse.dev/rehearse/harness/cluster"
-	"rehearse.dev/rehearse/harness/cluster/embedded"
 	"rehearse.dev/rehearse/harness/cluster/kept"
 	"rehearse.dev/rehearse/harness/cluster/kind"
 	"rehearse.dev/rehearse/harness/cluster/providers"
@@ -109,7 +108,7 @@ func (f *keepFlags) register(cmd *cobra.Command) {
 	flags.StringVar(&f.name, "name", defaultClusterName, "name of the cluster")
 	flags.IntVar(&f.nodes, "nodes", defaultClusterNodes, "number of nodes; with --config the nodes listed there, unless this is given")
 	flags.StringVar(&f.provider, "provider", "embedded", "who makes it: "+strings.Join(providers.Registry().Names(), " or "))
-	flags.StringVar(&f.kubeBin, "kube-bin", "", "control-plane binary to use instead of building one (also "+embedded.EnvKubeBinary+")")
+	addKubeBin(flags, &f.kubeBin)
 	flags.StringVar(&f.kind.ConfigFile, "config", "", "kind: file that holds a kind configuration ("+kind.ConfigVersion+")")
 	flags.StringVar(&f.kind.Image, "image", "", "kind: node image; empty takes that of rehearse kind-image build, if it is there, else kind's own default")
 	flags.StringVar(&f.logs, "logs", "", "kind: folder for the logs of its nodes, if it cannot be made")

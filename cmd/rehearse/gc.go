@@ -29,7 +29,7 @@ func newGCCmd() *cobra.Command {
 outlived them. What belongs to a run or a kept cluster that still lives is left alone.
 
 Exit codes: 0 everything was removed that may be, or --dry-run was given, 2 usage, 3 there is no journal, 5 something could not
-be removed or understood.`,
+be removed or understood, 130 interrupted before anything was removed.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			asJSON, err := wantsJSON(output)
@@ -53,7 +53,10 @@ be removed or understood.`,
 			if len(report.Failed) > 0 {
 				collectErr = errors.Join(fmt.Errorf("%d things could not be removed", len(report.Failed)), collectErr)
 			}
-			if collectErr != nil {
+			switch {
+			case collectErr != nil && len(report.Failed) == 0 && cmd.Context().Err() != nil:
+				return harnessError(fmt.Errorf("gc: %w", collectErr)) // it had not begun
+			case collectErr != nil:
 				return &exitError{code: verdict.ExitCleanupIncomplete, err: fmt.Errorf("gc: %w", collectErr)}
 			}
 			return err

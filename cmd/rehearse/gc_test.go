@@ -3,12 +3,13 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
 )
 
-// TestGCWaits: gc that waits for another one says so, and goes on after that.
+// TestGCWaits: gc that waits for another one says so, and goes on after that, or ends as interrupted.
 func TestGCWaits(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
@@ -20,6 +21,12 @@ func TestGCWaits(t *testing.T) {
 	defer func() { _ = lock.Close() }()
 	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != nil {
 		t.Fatal(err)
+	}
+	interrupted := h.Start("gc")
+	interrupted.Says("gc: another process is removing what runs left behind; waiting for it\n")
+	interrupted.Signal(syscall.SIGINT)
+	if got := interrupted.Wait(); got.Code != 130 {
+		t.Errorf("interrupted: exit code %d\n%s", got.Code, got.Stderr)
 	}
 	p := h.Start("gc")
 	p.Says("gc: another process is removing what runs left behind; waiting for it\n")

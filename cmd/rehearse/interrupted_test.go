@@ -31,6 +31,32 @@ func TestCodeAfter(t *testing.T) {
 	}
 }
 
+// TestOrUnwritten: that a report cannot be written is told, and hides neither a verdict's text nor that something is left.
+func TestOrUnwritten(t *testing.T) {
+	t.Parallel()
+	full := errors.New("no space left")
+	for name, test := range map[string]struct {
+		told, unwritten error
+		code            int
+		says            string
+	}{
+		"all written":       {&exitError{code: 1}, nil, 1, ""},
+		"passed":            {nil, full, 3, "no space left"},
+		"failed":            {&exitError{code: 1}, full, 3, "no space left"},
+		"something left":    {&exitError{code: 5, err: errors.New("a namespace")}, full, 5, "a namespace\nno space left"},
+		"left, and told of": {&exitError{code: 5}, full, 5, "no space left"},
+	} {
+		err := orUnwritten(test.told, test.unwritten)
+		var exit *exitError
+		if !errors.As(err, &exit) || exit.code != test.code || test.says != "" && exit.Error() != test.says {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := orUnwritten(nil, nil); err != nil {
+		t.Errorf("nothing wrong: %v", err)
+	}
+}
+
 // TestReplayInterrupted: replays that an interruption cut short are not compared, whatever became of clean-up.
 func TestReplayInterrupted(t *testing.T) {
 	t.Parallel()

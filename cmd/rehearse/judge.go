@@ -31,7 +31,8 @@ func newJudgeCmd() *cobra.Command {
 		Use:   "judge RUN",
 		Short: "Judge the evidence of an earlier run again, offline",
 		Long: `Judge reads the evidence in a run's folder and judges it again. It talks to no cluster and, without --write, changes nothing, so the
-same evidence gives the same verdicts, and new assertions can be tried on an old run. The exit codes are those of run.`,
+same evidence gives the same verdicts, and new assertions can be tried on an old run. The exit codes are those of run:
+5 if the run had left something, whatever has become of that.`,
 		Example: `  rehearse judge reports/runs/20260314-101502-k3x9ab
   rehearse judge reports/runs/20260314-101502-k3x9ab --with scenarios/ownership/scaler.yaml
   rehearse judge reports/runs/20260314-101502-k3x9ab --write --output json`,
@@ -93,18 +94,23 @@ type ending struct {
 func (e ending) report(dir string, out verdict.Run, form reports.Option) error {
 	page := filepath.Join(dir, htmlReport)
 	unwritten := reports.WriteAll(dir, out, form)
-	if unwritten != nil {
+	if _, err := os.Stat(page); err != nil {
 		page = ""
 	}
 	return orUnwritten(e.conclude(out, page), unwritten)
 }
 
-// orUnwritten is the error of a command that has told an outcome, err, of which not everything could be written.
+// orUnwritten is the error of a command that has told an outcome, err, of which not everything could be written. That
+// something is left is to be known all the same.
 func orUnwritten(err, unwritten error) error {
-	if unwritten != nil {
-		return harnessError(unwritten)
+	var told *exitError
+	switch {
+	case unwritten == nil:
+		return err
+	case errors.As(err, &told) && told.code == verdict.ExitCleanupIncomplete:
+		return &exitError{code: told.code, err: errors.Join(told.err, unwritten)}
 	}
-	return err
+	return harnessError(unwritten)
 }
 
 // conclude shows the outcome and turns it into the program's exit code.

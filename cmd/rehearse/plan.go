@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -11,6 +12,7 @@ import (
 
 	"rehearse.dev/rehearse/harness/cluster/kept"
 	"rehearse.dev/rehearse/harness/plan"
+	"rehearse.dev/rehearse/harness/progress"
 )
 
 func newPlanCmd() *cobra.Command {
@@ -42,7 +44,9 @@ Exit codes: 0 shown, 2 usage, an invalid file or a chart that does not render, 3
 					return err
 				}
 			}
-			plans, err := which.plans(cmd.Context(), args)
+			reporter := progress.New(cmd.ErrOrStderr(), os.Getenv)
+			plans, err := which.plansTold(cmd.Context(), progress.For(reporter, ""), args)
+			reporter.Close()
 			if err != nil {
 				return tellMistakes(cmd.ErrOrStderr(), err)
 			}
@@ -53,7 +57,7 @@ Exit codes: 0 shown, 2 usage, an invalid file or a chart that does not render, 3
 		},
 	}
 	which.add(cmd.Flags())
-	which.addKubeBin(cmd.Flags())
+	addKubeBin(cmd.Flags(), &which.kubeBin)
 	cmd.Flags().StringVar(&cluster, "cluster", "", "plan for this cluster, made by rehearse cluster up, instead of one that would be booted")
 	outputFlag(cmd, &output)
 	return cmd

@@ -78,7 +78,7 @@ func (f *runFlags) addPlaces(flags *pflag.FlagSet) {
 	flags.StringVarP(&f.output, "output", "o", "text", "what goes to standard output: text or json")
 	flags.StringVar(&f.reports, "reports", filepath.Join("reports", "runs"), "folder in which the run's folder is made")
 	flags.StringVar(&f.cluster, "cluster", "", "use this cluster, made by rehearse cluster up, instead of booting one")
-	f.selection.addKubeBin(flags)
+	addKubeBin(flags, &f.selection.kubeBin)
 	flags.StringVar(&f.id, "run-id", "", "name of the run and of its folder, which must not exist yet; made from the time if empty")
 }
 
@@ -96,7 +96,7 @@ func (f *runFlags) run(ctx context.Context, stdout, stderr io.Writer, paths []st
 	}
 	reporter := progress.New(stderr, os.Getenv)
 	defer reporter.Close()
-	plans, err := f.plans(ctx, progress.For(reporter, ""), paths)
+	plans, err := f.selection.plansTold(ctx, progress.For(reporter, ""), paths)
 	if err != nil {
 		reporter.Close()
 		return tellMistakes(stderr, err)
@@ -113,13 +113,6 @@ func (f *runFlags) run(ctx context.Context, stdout, stderr io.Writer, paths []st
 		return err
 	}
 	return refuseSkips(out, plans)
-}
-
-// plans reads the scenarios and renders their charts, and tells so if that takes long: charts may have to be downloaded.
-func (f *runFlags) plans(ctx context.Context, tell progress.Scope, paths []string) ([]plan.Plan, error) {
-	late := time.AfterFunc(time.Second, func() { tell.WaitingFor("reading scenarios and their charts") })
-	defer late.Stop()
-	return f.selection.plans(ctx, paths)
 }
 
 // refuseSkips is an error if a variant was skipped though its plan was for the provider.

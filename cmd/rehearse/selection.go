@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/pflag"
 	"k8s.io/apimachinery/pkg/labels"
@@ -14,6 +15,7 @@ import (
 	"rehearse.dev/rehearse/harness/cluster/kept"
 	"rehearse.dev/rehearse/harness/cluster/providers"
 	"rehearse.dev/rehearse/harness/plan"
+	"rehearse.dev/rehearse/harness/progress"
 	"rehearse.dev/rehearse/harness/runner"
 	"rehearse.dev/rehearse/harness/scenario"
 )
@@ -56,8 +58,8 @@ func (s *selection) add(flags *pflag.FlagSet) {
 	flags.StringVar(&s.provider, "provider", "", providerUsage())
 }
 
-func (s *selection) addKubeBin(flags *pflag.FlagSet) {
-	flags.StringVar(&s.kubeBin, "kube-bin", "", "control-plane binary to use instead of building one (also "+embedded.EnvKubeBinary+")")
+func addKubeBin(flags *pflag.FlagSet, path *string) {
+	flags.StringVar(path, "kube-bin", "", "control-plane binary to use instead of building one (also "+embedded.EnvKubeBinary+")")
 }
 
 func providerUsage() string {
@@ -114,6 +116,13 @@ func (s *selection) plans(ctx context.Context, paths []string) ([]plan.Plan, err
 		return nil, fmt.Errorf("no scenario in %s fits the label selector %q", strings.Join(paths, ", "), s.label)
 	}
 	return s.prepare(ctx, plans)
+}
+
+// plansTold is plans that tells what it is at if it takes long: charts may have to be downloaded.
+func (s *selection) plansTold(ctx context.Context, tell progress.Scope, paths []string) ([]plan.Plan, error) {
+	late := time.AfterFunc(time.Second, func() { tell.WaitingFor("reading scenarios and their charts") })
+	defer late.Stop()
+	return s.plans(ctx, paths)
 }
 
 // prepare renders the charts of plans for the clusters that they get.

@@ -200,6 +200,9 @@ func (f *sweepFlags) record(ctx context.Context, cfg runner.Config, s sweep.Swee
 	if err != nil {
 		return nil, nil, &exitError{code: max(out.ExitCode, verdict.ExitFailed), err: fmt.Errorf("recording step %s, with nothing broken: %w (see %s)", s.Step, err, cfg.Dir)}
 	}
+	if out.CleanupErr != "" { // what is left would be in the way of the tries
+		return nil, nil, &exitError{code: verdict.ExitCleanupIncomplete, err: fmt.Errorf("recording step %s: %s", s.Step, out.CleanupErr)}
+	}
 	writes, err := sweep.Writes(b, s.Step)
 	if err == nil {
 		writes, err = f.chosen(writes)
@@ -255,8 +258,8 @@ func writeSweep(dir string, m sweep.Matrix, out verdict.Run) error {
 	}
 	return errors.Join(
 		evidence.WriteFile(dir, sweepJSON, m),
-		os.WriteFile(filepath.Join(dir, sweepMarkdown), []byte(text.String()), 0o644),
-		os.WriteFile(filepath.Join(dir, sweepHTML), []byte(page.String()), 0o644),
+		evidence.WithRemedy(os.WriteFile(filepath.Join(dir, sweepMarkdown), []byte(text.String()), 0o644)),
+		evidence.WithRemedy(os.WriteFile(filepath.Join(dir, sweepHTML), []byte(page.String()), 0o644)),
 	)
 }
 

@@ -21,7 +21,7 @@ func writeAtomic(dir, name string, data []byte) (err error) {
 	path := filepath.Join(dir, name)
 	tmp, err := os.CreateTemp(dir, "."+name+".*")
 	if err != nil {
-		return fmt.Errorf("write %s: %w", path, explain(err))
+		return fmt.Errorf("write %s: %w", path, WithRemedy(err))
 	}
 	defer func() {
 		if err != nil {
@@ -39,7 +39,7 @@ func writeAtomic(dir, name string, data []byte) (err error) {
 		err = os.Rename(tmp.Name(), path)
 	}
 	if err != nil {
-		return fmt.Errorf("write %s: %w", path, explain(err))
+		return fmt.Errorf("write %s: %w", path, WithRemedy(err))
 	}
 	return nil
 }

@@ -77,7 +77,7 @@ func Create(dir string, v Variant, opts ...Option) (*Recorder, error) {
 		r.redact.name(name)
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, fmt.Errorf("create bundle: %w", explain(err))
+		return nil, fmt.Errorf("create bundle: %w", WithRemedy(err))
 	}
 	if err := r.open(); err != nil {
 		return nil, errors.Join(err, r.closeFiles())
@@ -94,7 +94,7 @@ func (r *Recorder) open() error {
 	} {
 		f, err := os.OpenFile(filepath.Join(r.dir, name), os.O_CREATE|os.O_EXCL|os.O_WRONLY|os.O_APPEND, 0o644)
 		if err != nil {
-			return fmt.Errorf("create bundle: %w", explain(err))
+			return fmt.Errorf("create bundle: %w", WithRemedy(err))
 		}
 		*file = f
 	}
@@ -240,7 +240,7 @@ func (r *Recorder) writeLine(f *os.File, line []byte) {
 		return
 	}
 	if _, err := f.Write(append(line, '\n')); err != nil {
-		r.fail(explain(err))
+		r.fail(WithRemedy(err))
 	}
 }
 
@@ -250,8 +250,8 @@ func (r *Recorder) fail(err error) {
 	}
 }
 
-// explain adds the remedy to the error of a file system that is full.
-func explain(err error) error {
+// WithRemedy adds the remedy to the error of a file system that is full; any other is as it was.
+func WithRemedy(err error) error {
 	if errors.Is(err, syscall.ENOSPC) {
 		return fmt.Errorf("%w (make room there, or have evidence and reports written elsewhere with --reports)", err)
 	}

@@ -25,7 +25,7 @@ func (s *Subscription) Unfinished() []Unfinished {
 	var held []*unstructured.Unstructured
 	refs := map[*unstructured.Unstructured]evidence.Ref{}
 	for _, o := range s.held {
-		if o.status != string(status.CurrentStatus) && !controlled(o.obj) {
+		if o.status != string(status.CurrentStatus) && metav1.GetControllerOfNoCopy(o.obj) == nil {
 			held, refs[o.obj] = append(held, o.obj), o.res.ref(o.obj)
 		}
 	}
@@ -36,8 +36,4 @@ func (s *Subscription) Unfinished() []Unfinished {
 		all[i].Status, all[i].Message = kstatus(u)
 	}
 	return all
-}
-
-func controlled(u *unstructured.Unstructured) bool {
-	return slices.ContainsFunc(u.GetOwnerReferences(), func(o metav1.OwnerReference) bool { return o.Controller != nil && *o.Controller })
 }

@@ -98,7 +98,7 @@ func (l *live) Report(e Event) {
 func (l *live) ofRun(e Event) {
 	switch e.Kind {
 	case Started:
-		l.total = e.Total
+		l.total, l.news = e.Total, track{}
 	case PhaseStarted:
 		l.news.begin(e.Name)
 	case Waiting:

@@ -207,7 +207,7 @@ func (c *Controller) decide(ctx context.Context, pod *corev1.Pod, workload strin
 		return nil
 	}
 	err := c.setGate(ctx, pod, d.what == released)
-	if err == nil || ctx.Err() != nil || c.gone(ctx, pod, err) {
+	if err == nil || ctx.Err() != nil || errors.Is(err, errGone) {
 		return err
 	}
 	c.mu.Lock()

@@ -3,6 +3,7 @@ package readiness
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -38,16 +39,22 @@ func (c *Controller) setGate(ctx context.Context, pod *corev1.Pod, open bool) er
 	err = wait.PollUntilContextTimeout(ctx, gateRetry, gatePatience, true, func(ctx context.Context) (bool, error) {
 		_, last = c.client.CoreV1().Pods(pod.Namespace).Patch(ctx, pod.Name, types.StrategicMergePatchType, patch,
 			metav1.PatchOptions{FieldManager: manager}, "status")
-		if apierrors.IsInvalid(last) || c.gone(ctx, pod, last) {
+		switch {
+		case c.gone(ctx, pod, last):
+			return false, errGone
+		case apierrors.IsInvalid(last):
 			return false, last
 		}
 		return last == nil, nil
 	})
-	if err != nil && last != nil {
+	if err != nil && last != nil && !errors.Is(err, errGone) {
 		return last
 	}
 	return err
 }
+
+// errGone means that a pod is no longer there.
+var errGone = errors.New("the pod is gone")
 
 // gone reports whether an error means that the pod is no longer there, be there another of its name. A conflict says only
 // that it may be: writers that race for one pod are told the same.

@@ -72,7 +72,7 @@ func (r *run) versionsOf(p plan.Plan) map[string]string {
 	var used []string
 	for _, step := range slices.Concat(p.Steps, p.Finally) {
 		which, ok := helmOf(step.Spec)
-		version := cmp.Or(which.Path, all["helm"])
+		version := cmp.Or(which.Path, all[helmVersion])
 		if which.Version != "" {
 			version = "v" + which.Version
 		}
@@ -80,7 +80,7 @@ func (r *run) versionsOf(p plan.Plan) map[string]string {
 			used = append(used, version)
 		}
 	}
-	all["helm"] = strings.Join(used, ", ")
+	all[helmVersion] = strings.Join(used, ", ")
 	return all
 }
 

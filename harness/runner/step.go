@@ -175,7 +175,7 @@ func (s *stage) snapshot(ctx context.Context, step string) (evidence.Ledger, err
 	var reading sync.WaitGroup
 	reading.Go(func() { ledger, ledgerErr = s.observer.Ledger(ctx) })
 	objects, err := s.watching.Snapshot(ctx)
-	snap.Objects, snap.At = objects, s.rec.Now() // what is recorded while the ledger is still read is not in it
+	snap.Objects, snap.At = objects, s.rec.Now() // not when the ledger is there too: objects go on to change
 	reading.Wait()
 	if err != nil {
 		snap.Incomplete = append(snap.Incomplete, "objects: "+err.Error())

@@ -71,7 +71,7 @@ func Judge(dir string, p plan.Plan) (verdict.Variant, error) {
 		out.Status = verdict.Errored
 		return out, fmt.Errorf("reading the evidence back: %w", err)
 	}
-	out.Started, out.Kubernetes, out.Helm = bundle.Variant.Started, bundle.Variant.Versions[kubeVersion], bundle.Variant.Versions["helm"]
+	out.Started, out.Kubernetes, out.Helm = bundle.Variant.Started, bundle.Variant.Versions[kubeVersion], bundle.Variant.Versions[helmVersion]
 	if n := len(bundle.Timeline); n > 0 {
 		out.Duration = bundle.Timeline[n-1].At
 	}
@@ -88,8 +88,11 @@ func Judge(dir string, p plan.Plan) (verdict.Variant, error) {
 	return out, nil
 }
 
-// kubeVersion is the key of the Kubernetes version among those of programs and libraries.
-const kubeVersion = "kubernetes"
+// The keys of the versions of Kubernetes and of Helm among those of programs and libraries.
+const (
+	kubeVersion = "kubernetes"
+	helmVersion = "helm"
+)
 
 // withKubernetes adds the version of Kubernetes to others.
 func withKubernetes(versions map[string]string, version string) map[string]string {

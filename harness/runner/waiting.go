@@ -51,7 +51,7 @@ func waitingText(all []observe.Unfinished) string {
 		}
 		named = append(named, fmt.Sprintf("%s (%s)", u.Ref, why))
 	}
-	text := "waiting for " + strings.Join(named, ", ")
+	text := "awaits " + strings.Join(named, ", ")
 	if more := len(all) - len(named); more > 0 {
 		text += fmt.Sprintf(" and %d more", more)
 	}

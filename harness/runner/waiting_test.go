@@ -23,10 +23,10 @@ func TestWaitingText(t *testing.T) {
 	}
 	db, backend := object("StatefulSet", "db", "InProgress", "Ready: 0/1"), object("Deployment", "backend", "Failed", "")
 	for want, all := range map[string][]observe.Unfinished{
-		"": nil,
-		"waiting for StatefulSet/db (Ready: 0/1)":                                                                      {db},
-		"waiting for Deployment/backend (Failed), StatefulSet/db (Ready: 0/1)":                                         {backend, db},
-		"waiting for " + strings.Repeat("StatefulSet/db (Ready: 0/1), ", 2) + "StatefulSet/db (Ready: 0/1) and 2 more": {db, db, db, db, db},
+		"":                                   nil,
+		"awaits StatefulSet/db (Ready: 0/1)": {db},
+		"awaits Deployment/backend (Failed), StatefulSet/db (Ready: 0/1)":                                         {backend, db},
+		"awaits " + strings.Repeat("StatefulSet/db (Ready: 0/1), ", 2) + "StatefulSet/db (Ready: 0/1) and 2 more": {db, db, db, db, db},
 	} {
 		if got := waitingText(all); got != want {
 			t.Errorf("got %q, want %q", got, want)
@@ -54,7 +54,7 @@ func TestTellsWhatStepsWaitFor(t *testing.T) {
 	}
 	mu.Lock()
 	defer mu.Unlock()
-	if !slices.ContainsFunc(heard, func(s string) bool { return strings.HasPrefix(s, "waiting for Deployment/app (") }) {
+	if !slices.ContainsFunc(heard, func(s string) bool { return strings.HasPrefix(s, "awaits Deployment/app (") }) {
 		t.Errorf("heard %q", heard)
 	}
 }

@@ -95,8 +95,8 @@ type Run struct {
 	Args       []string          `json:"args"`
 	Seed       int64             `json:"seed"`
 	CleanupErr string            `json:"cleanupError,omitempty"`
-	// Interrupted says that it was, which ExitCode does not tell if clean-up failed too. In reports the variants tell it.
-	Interrupted bool      `json:"-"`
+	// Interrupted says that it was, which ExitCode does not tell if clean-up failed too.
+	Interrupted bool      `json:"interrupted,omitempty"`
 	Variants    []Variant `json:"variants"`
 }
 

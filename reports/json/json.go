@@ -13,6 +13,7 @@
 //	versions      versions by component, for example helm
 //	args, seed    what it was called with
 //	cleanupError  why something could not be removed; absent if all was
+//	interrupted   true if the run was; absent if not
 //	variants      one for each variant of each scenario: scenario, variant, description, file, provider and
 //	              kubernetes (of its cluster, and its version), helm (the version, or versions, that it ran), seed, matrix,
 //	              dir (its evidence, relative to the run's folder), started, durationNs, status, reason (why it errored or was

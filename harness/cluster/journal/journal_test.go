@@ -281,7 +281,6 @@ func TestCollect(t *testing.T) {
 	}
 }
 
-// TestCollectAtOnce removes things that stand apart at once, and what comes after their kind only when they are gone.
 // TestCollectWaits: who has to wait for another collector is told, and nobody else.
 func TestCollectWaits(t *testing.T) {
 	t.Parallel()
@@ -304,6 +303,7 @@ func TestCollectWaits(t *testing.T) {
 	}
 }
 
+// TestCollectAtOnce removes things that stand apart at once, and what comes after their kind only when they are gone.
 func TestCollectAtOnce(t *testing.T) {
 	t.Parallel()
 	j, owner := open(t), gone(t)
