@@ -58,20 +58,28 @@ func (v *View) unmade(s evidence.Snapshot, rev evidence.Revision, want evidence.
 	return !there
 }
 
-// passOver says of an object of a revision's manifest that is not judged, because it is not there, why not; it tells whether
-// it did, as the object may be one that need not be there. where says at the end of which steps it is missing.
-func (v *View) passOver(s evidence.Snapshot, rev evidence.Revision, manifest map[string]any, where string, r *Result) bool {
-	want := refOf(manifest)
+// absentee is an object of a revision's manifest that is not there.
+type absentee struct {
+	rev      evidence.Revision
+	manifest map[string]any
+	// where says at the end of which steps it is missing.
+	where string
+}
+
+// passOver says of an object that is not judged, because it is not there, why not; it tells whether it did, as the object
+// may be one that need not be there.
+func (v *View) passOver(s evidence.Snapshot, a absentee, r *Result) bool {
+	want := refOf(a.manifest)
 	if v.unseen(want, r) {
 		return true
 	}
-	if v.unmade(s, rev, want) {
+	if v.unmade(s, a.rev, want) {
 		return false
 	}
 	since := ""
 	if len(r.Missing) < maxFindings { // more are not shown, and it takes long
 		since = v.goneSince(s, want, r)
 	}
-	r.miss("%s is in the manifest of revision %d but does not exist at the end of %s%s", want, rev.Revision, where, since)
+	r.miss("%s is in the manifest of revision %d but does not exist at the end of %s%s", want, a.rev.Revision, a.where, since)
 	return true
 }

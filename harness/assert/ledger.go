@@ -107,7 +107,7 @@ func (v *View) judgeStated(l evidence.Ledger, spec *v1alpha1.Ledger, r *Result) 
 	}
 	for _, n := range spec.Reachable {
 		if _, ok := stored(l, n); !ok {
-			r.fail("revision %d cannot be rolled back to: it is not in storage, which holds %s%s", n, stock(l), v.lackSince(n, r.Step))
+			r.fail("revision %d cannot be rolled back to: it %s", n, v.lackOf(l, n, r.Step))
 		}
 	}
 }
@@ -144,7 +144,7 @@ func (v *View) judgeStatus(l evidence.Ledger, number int, want string, r *Result
 	rev, ok := stored(l, number)
 	switch {
 	case !ok:
-		r.fail("revision %d: expected %s, but it is not in storage, which holds %s%s", number, want, stock(l), v.lackSince(number, r.Step))
+		r.fail("revision %d: expected %s, but it %s", number, want, v.lackOf(l, number, r.Step))
 	case rev.Status != want:
 		r.fail("revision %d: expected %s, seen %s%s", number, want, rev.Status, v.statusSince(rev, r.Step))
 	}
@@ -154,7 +154,7 @@ func (v *View) judgeDescription(l evidence.Ledger, number int, want string, r *R
 	rev, ok := stored(l, number)
 	switch {
 	case !ok:
-		r.fail("revision %d: expected a description with %q, but it is not in storage, which holds %s%s", number, want, stock(l), v.lackSince(number, r.Step))
+		r.fail("revision %d: expected a description with %q, but it %s", number, want, v.lackOf(l, number, r.Step))
 	case !strings.Contains(rev.Description, want):
 		since := v.firstSeen(r.Step, func(r evidence.Revision) bool { return r.Revision == number && r.Description == rev.Description })
 		r.fail("revision %d: expected a description with %q, seen %q%s", number, want, rev.Description, since)
@@ -213,13 +213,14 @@ func (v *View) statusSince(rev evidence.Revision, step string) string {
 	return v.firstSeen(step, func(r evidence.Revision) bool { return r.Revision == rev.Revision && r.Status == rev.Status })
 }
 
-// lackSince says since when a revision has been lacking that is not there at the end of a step.
-func (v *View) lackSince(number int, step string) string {
+// lackOf says of a revision that is not there at the end of a step since when it has been lacking, and what is there.
+func (v *View) lackOf(l evidence.Ledger, number int, step string) string {
 	there := func(l evidence.Ledger) bool { _, ok := stored(l, number); return ok }
-	if !slices.ContainsFunc(v.Bundle.Snapshots, func(s evidence.Snapshot) bool { return there(s.Ledger) }) {
-		return ", and held it at the end of no step"
+	lack := "was in storage at the end of no step"
+	if slices.ContainsFunc(v.Bundle.Snapshots, func(s evidence.Snapshot) bool { return there(s.Ledger) }) {
+		lack = "has not been in storage" + v.ledgerSince(step, func(l evidence.Ledger) bool { return !there(l) })
 	}
-	return "," + v.ledgerSince(step, func(l evidence.Ledger) bool { return !there(l) })
+	return lack + "; that holds " + stock(l)
 }
 
 // firstSeen is ledgerSince for a revision that is so.

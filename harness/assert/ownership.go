@@ -168,7 +168,7 @@ func (j *ownershipJudge) targets() []map[string]any {
 		if o := inSnapshot(j.now, m); o != nil {
 			all = append(all, o)
 		} else {
-			j.v.passOver(j.now, rev, m, fmt.Sprintf("step %q", j.now.Step), j.r)
+			j.v.passOver(j.now, absentee{rev, m, fmt.Sprintf("step %q", j.now.Step)}, j.r)
 		}
 	}
 	if !ok || len(all) == 0 {

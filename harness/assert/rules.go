@@ -13,12 +13,13 @@ import (
 	"rehearse.dev/rehearse/harness/verdict"
 )
 
-// judgeRules gives one verdict for each readiness rule of the scenario: one that held for no pod has rehearsed nothing.
+// judgeRules gives one verdict for each readiness rule of the scenario: one that held for no pod has rehearsed nothing, and
+// is inconclusive unless it need not hold.
 func (v *View) judgeRules(rules []v1alpha1.ReadinessRule) []verdict.Verdict {
 	pods := v.firstDecisions()
 	held := make([][]int64, len(rules))
 	for _, e := range pods {
-		for _, i := range heldBy(rules, e) {
+		for _, i := range v.heldBy(rules, e) {
 			held[i] = append(held[i], e.Seq)
 		}
 	}
@@ -28,7 +29,7 @@ func (v *View) judgeRules(rules []v1alpha1.ReadinessRule) []verdict.Verdict {
 			Name: "readiness " + rule.Workload, Kind: "readiness", Status: verdict.Passed, Evidence: held[i],
 			Line: v.Bundle.Variant.Lines[fmt.Sprintf("readiness[%d]", i)],
 		}
-		if len(held[i]) == 0 {
+		if required := rule.RequireHeld == nil || *rule.RequireHeld; required && len(held[i]) == 0 {
 			out.Status, out.Message = v.judgeUnheld(rules, i, pods)
 		}
 		all = append(all, out)
@@ -51,64 +52,120 @@ func (v *View) firstDecisions() []*evidence.Event {
 	return first
 }
 
-// heldBy is the rule that held for a pod, by its index: the first that fits, as the readiness controller has it. Of a pod
-// that was made between two steps each may have.
-func heldBy(rules []v1alpha1.ReadinessRule, e *evidence.Event) []int {
+// heldBy are the rules, by their index, that may have held for a pod.
+func (v *View) heldBy(rules []v1alpha1.ReadinessRule, e *evidence.Event) []int {
 	var all []int
-	for i, rule := range rules {
-		if workloadOf(rule) != e.Readiness.Workload {
-			continue
-		}
-		if e.Step == "" {
+	for _, step := range v.around(e) {
+		if i := ruleFor(rules, e.Readiness.Workload, step); i >= 0 && !slices.Contains(all, i) {
 			all = append(all, i)
-		} else if len(rule.Steps) == 0 || slices.Contains(rule.Steps, e.Step) {
-			return []int{i}
 		}
 	}
 	return all
 }
 
-// workloadOf is a rule's workload as Kind/name, which is all that a pod tells of it.
-func workloadOf(rule v1alpha1.ReadinessRule) string {
-	object, err := ref.Parse(rule.Workload)
-	if err != nil {
-		return rule.Workload
+func ruleFor(rules []v1alpha1.ReadinessRule, workload, step string) int {
+	return v1alpha1.RuleFor(rules, step, func(of string) bool { return ref.Workload(of) == workload })
+}
+
+// around are the steps whose rules may have been in force at an event: its own or, between steps, the last one that began
+// before it and the first one after it.
+func (v *View) around(e *evidence.Event) []string {
+	if e.Step != "" {
+		return []string{e.Step}
 	}
-	return object.Kind + "/" + object.Name
+	before, after := v.neighbours(e)
+	return slices.DeleteFunc([]string{before, after}, func(step string) bool { return step == "" })
+}
+
+// neighbours are the last step that began before an event and the first one that began after it; empty if there is none.
+func (v *View) neighbours(e *evidence.Event) (before, after string) {
+	for _, step := range v.Bundle.Variant.Steps {
+		w := v.windows[step]
+		if w == nil {
+			continue
+		}
+		if _, begin := w.begin(); begin > e.Seq {
+			return before, step
+		}
+		before = step
+	}
+	return before, ""
 }
 
 // judgeUnheld says why a rule held for no pod.
 func (v *View) judgeUnheld(rules []v1alpha1.ReadinessRule, index int, pods []*evidence.Event) (verdict.Status, string) {
-	rule, workload := rules[index], workloadOf(rules[index])
+	rule, workload := rules[index], ref.Workload(rules[index].Workload)
 	when := "any step"
 	if len(rule.Steps) > 0 {
 		when = "step " + quoted(rule.Steps, " or ")
 	}
-	var made []string // the steps in which the workload had new pods
-	shadow := ""
-	for _, e := range pods {
-		if e.Readiness.Workload != workload {
-			continue
-		}
-		made = append(made, e.Step)
-		if by := heldBy(rules, e); len(by) > 0 && (len(rule.Steps) == 0 || slices.Contains(rule.Steps, e.Step)) {
-			shadow = fmt.Sprintf("readiness[%d]", by[0])
-		}
+	made, shadow := v.madeOf(rules, index, pods)
+	why := func(format string, args ...any) (verdict.Status, string) {
+		return verdict.Inconclusive, "it held for no pod: " + fmt.Sprintf(format, args...)
 	}
-	made = slices.Compact(made)
+	if broken := v.brokenAny(rule.Steps); broken != "" {
+		return why("%s", broken)
+	}
 	switch open := v.openStep(rule.Steps); {
 	case open != "" && v.endedBy != "" && !v.windows[v.endedBy].finished.Finished.Inconclusive:
 		return verdict.Skipped, fmt.Sprintf("step %q ended the run before it held for a pod", v.endedBy)
 	case open != "":
-		return verdict.Inconclusive, fmt.Sprintf("it held for no pod: the evidence ends before the end of step %q", open)
-	case shadow != "":
-		return verdict.Inconclusive, fmt.Sprintf("it held for no pod: %s comes first and holds for every pod of %s that it would; put it before that one, or remove it", shadow, workload)
+		return why("the evidence ends before the end of step %q", open)
+	case shadow >= 0:
+		return why("readiness[%d] comes first and holds for every pod of %s that it would; put it before that one, or remove it", shadow, workload)
 	case len(made) > 0:
-		return verdict.Inconclusive, fmt.Sprintf("it held for no pod: %s had new pods in step %s, but not in %s; correct its steps", workload, quoted(made, " and "), when)
+		return why("%s had new pods %s, but not in %s; correct its steps", workload, strings.Join(made, " and "), when)
 	case slices.Contains(v.workloads(workload), workload):
-		return verdict.Inconclusive, fmt.Sprintf("it held for no pod: %s was there, but had no new pod in %s; let a step change its pods, or remove the rule", workload, when)
+		return why("%s was there, but had no new pod in %s; let a step change its pods, or remove the rule", workload, when)
 	}
-	return verdict.Inconclusive, fmt.Sprintf("it held for no pod: there was no workload %s%s", workload, registry.Hint(workload, v.workloads(workload)))
+	return why("there was no workload %s%s", workload, registry.Hint(workload, v.workloads(workload)))
+}
+
+// madeOf says when a rule's workload had new pods, and which rule held for those that it would have held for; -1 if there
+// were none.
+func (v *View) madeOf(rules []v1alpha1.ReadinessRule, index int, pods []*evidence.Event) (made []string, shadow int) {
+	shadow = -1
+	workload := ref.Workload(rules[index].Workload)
+	for _, e := range pods {
+		if e.Readiness.Workload != workload {
+			continue
+		}
+		made = append(made, v.place(e))
+		for _, step := range v.around(e) {
+			if rules[index].HoldsIn(step) {
+				shadow = ruleFor(rules, workload, step)
+			}
+		}
+	}
+	return slices.Compact(made), shadow
+}
+
+// place says where among the steps an event is.
+func (v *View) place(e *evidence.Event) string {
+	before, after := v.neighbours(e)
+	switch {
+	case e.Step != "":
+		return fmt.Sprintf("in step %q", e.Step)
+	case before != "" && after != "":
+		return fmt.Sprintf("between step %q and step %q", before, after)
+	case before != "":
+		return fmt.Sprintf("after step %q", before)
+	}
+	return fmt.Sprintf("before step %q", after)
+}
+
+// brokenAny says which of some steps, or of all if none is named, did not run to its end because of the harness, and why.
+func (v *View) brokenAny(steps []string) string {
+	if len(steps) == 0 {
+		steps = []string{""}
+	}
+	var r Result
+	for _, step := range steps {
+		if v.broken(step, &r) {
+			break
+		}
+	}
+	return join(r.Missing)
 }
 
 // openStep is the first of some steps, or of all if none is named, that the evidence does not hold to its end.

@@ -69,7 +69,7 @@ func (j *ownershipJudge) releaseTargets(then evidence.Snapshot) []evidence.Ref {
 			case o != nil:
 				refs = addRef(refs, refOf(o))
 			case !slices.Contains(missing, want):
-				if j.v.passOver(steps[0], rev, m, where, j.r) {
+				if j.v.passOver(steps[0], absentee{rev, m, where}, j.r) {
 					missing = append(missing, want)
 				}
 			}

@@ -67,6 +67,7 @@ func play(t *testing.T, change edits) *evidence.Bundle {
 			do = other
 		}
 		if f := change["before "+step]; f != nil {
+			s.rec.SetStep("")
 			f(s)
 		}
 		if !s.step(step, plot[step].operation, do, change[step]) {

@@ -70,7 +70,7 @@ func NamespaceAnnotations(rules []v1alpha1.ReadinessRule, step string) map[strin
 	}
 	var gated, failing []string
 	for _, rule := range rules {
-		workload := workloadOfRule(rule)
+		workload := ref.Workload(rule.Workload)
 		if gates(rule) {
 			gated = append(gated, workload)
 		}
@@ -90,23 +90,13 @@ func gates(r v1alpha1.ReadinessRule) bool {
 	return r.Never || r.Flap != nil || r.Delay != nil || r.Jitter != nil
 }
 
-// workloadOfRule is Kind/name, which is all that a pod tells of its workload.
-func workloadOfRule(rule v1alpha1.ReadinessRule) string {
-	object, err := ref.Parse(rule.Workload)
-	if err != nil {
-		return "" // fits no pod; validate refuses it
-	}
-	return object.Kind + "/" + object.Name
-}
-
 // fitting is the first rule that holds for a workload's pods created during a step, and its index; -1 if none does.
 func fitting(rules []v1alpha1.ReadinessRule, workload, step string) (v1alpha1.ReadinessRule, int) {
-	for i, rule := range rules {
-		if workloadOfRule(rule) == workload && (len(rule.Steps) == 0 || slices.Contains(rule.Steps, step)) {
-			return rule, i
-		}
+	i := v1alpha1.RuleFor(rules, step, func(of string) bool { return ref.Workload(of) == workload })
+	if i < 0 {
+		return v1alpha1.ReadinessRule{}, i
 	}
-	return v1alpha1.ReadinessRule{}, -1
+	return rules[i], i
 }
 
 // decision is one entry of a pod's schedule.

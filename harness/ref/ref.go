@@ -86,6 +86,16 @@ func OfPod(pod metav1.Object) string {
 	return owner.Kind + "/" + owner.Name
 }
 
+// Workload is a reference to a workload as OfPod tells of it, which knows neither group nor namespace: Kind/name. A text that
+// is no reference stays as it is, and so is no pod's.
+func Workload(s string) string {
+	r, err := Parse(s)
+	if err != nil {
+		return s
+	}
+	return r.Kind + "/" + r.Name
+}
+
 // String is the reference as Parse reads it.
 func (r Ref) String() string {
 	s := r.Kind

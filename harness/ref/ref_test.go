@@ -80,3 +80,17 @@ func TestFits(t *testing.T) {
 		}
 	}
 }
+
+func TestWorkload(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"Deployment/web":           "Deployment/web",
+		"Deployment.apps/home/web": "Deployment/web",
+		"Pod/web-0":                "Pod/web-0",
+		"web":                      "web",
+	} {
+		if got := ref.Workload(text); got != want {
+			t.Errorf("%s is workload %s, want %s", text, got, want)
+		}
+	}
+}

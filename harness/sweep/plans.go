@@ -153,6 +153,7 @@ func (s Sweep) compile(variant string, change func(*v1alpha1.Spec)) (plan.Plan, 
 	// What is expected of the whole says nothing of a part of it.
 	spec.Assert, spec.KnownIssue = nil, nil
 	spec.Faults = used(spec)
+	spec.Readiness = optional(spec.Readiness)
 	change(spec)
 	plans, err := plan.Compile(file, s.Options)
 	if err != nil {
@@ -168,6 +169,16 @@ func (s Sweep) compile(variant string, change func(*v1alpha1.Spec)) (plan.Plan, 
 	p.Renders, p.ClusterScoped, p.Elsewhere = s.Plan.Renders, s.Plan.ClusterScoped, s.Plan.Elsewhere
 	p.Secrets, p.Inputs = s.Plan.Secrets, s.Plan.Inputs
 	return p, nil
+}
+
+// optional are readiness rules that need not hold: their steps may be cut off, and a break may keep their pods from being
+// made. All are kept, as their place is part of what jitter is drawn from.
+func optional(rules []v1alpha1.ReadinessRule) []v1alpha1.ReadinessRule {
+	rules = slices.Clone(rules)
+	for i := range rules {
+		rules[i].RequireHeld = new(bool)
+	}
+	return rules
 }
 
 // used are the faults that the steps and finally name: any other one could not take effect.

@@ -22,6 +22,9 @@ spec:
   seed: 7
   cluster: {isolation: namespace}
   release: {name: shop, chart: CHART, options: {forceConflicts: true}}
+  readiness:
+  - {workload: Deployment/backend, steps: [v2], never: true}
+  - {workload: Job/migrate, steps: [gone], requireHeld: true, fail: true}
   faults:
   - {name: late, deletePod: {workload: Deployment/backend}}
   steps:
@@ -82,6 +85,37 @@ func optionsOf(t *testing.T, spec any) v1alpha1.Options {
 	}
 	t.Fatalf("%T is no recovery", spec)
 	return v1alpha1.Options{}
+}
+
+// TestReadinessNeedNotHold: a rule may be for a step that is cut off, or for pods that a break keeps from being made.
+func TestReadinessNeedNotHold(t *testing.T) {
+	t.Parallel()
+	s := load(t, "v2")
+	recording, err := s.Recording()
+	if err != nil {
+		t.Fatal(err)
+	}
+	tries, err := s.Tries([]sweep.Write{{Verb: "delete", Resource: "secrets", Name: "s", Nth: 1}}, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plans := []plan.Plan{recording}
+	for _, try := range tries {
+		plans = append(plans, try.Plan)
+	}
+	for _, p := range plans {
+		if n := len(p.Scenario.Spec.Readiness); n != 2 {
+			t.Errorf("%s has %d readiness rules, want both: what is drawn from the seed goes by their place", p.ID(), n)
+		}
+		for _, rule := range p.Scenario.Spec.Readiness {
+			if rule.RequireHeld == nil || *rule.RequireHeld {
+				t.Errorf("%s requires that the rule for %s holds", p.ID(), rule.Workload)
+			}
+		}
+	}
+	if own := s.File.Scenario.Spec.Readiness; own[0].RequireHeld != nil && !*own[0].RequireHeld || !*own[1].RequireHeld {
+		t.Errorf("the scenario's own rules were changed: %+v", own)
+	}
 }
 
 func TestTries(t *testing.T) {

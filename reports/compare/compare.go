@@ -46,7 +46,8 @@ type Row struct {
 	Same     bool      `json:"same"`
 }
 
-// Runs compares two runs. What was skipped in one of them, with a reason, is no difference; what is absent is one.
+// Runs compares two runs. What was skipped in one of them, with a reason, is no difference; what is absent is one, but for
+// the verdict on a readiness rule, which older versions did not give.
 func Runs(a, b verdict.Run) Comparison {
 	c := Comparison{Columns: columns(a, b), Same: true}
 	others := map[string]verdict.Variant{}
@@ -130,9 +131,13 @@ func rows(a, b []verdict.Verdict) []Row {
 
 func row(name string, a, b verdict.Verdict) Row {
 	return Row{
-		Name: name, Statuses: [2]verdict.Status{a.Status, b.Status}, Messages: [2]string{a.Message, b.Message}, Same: a.Status == b.Status,
+		Name: name, Statuses: [2]verdict.Status{a.Status, b.Status}, Messages: [2]string{a.Message, b.Message},
+		Same: a.Status == b.Status || unjudged(a, b) || unjudged(b, a),
 	}
 }
+
+// unjudged tells whether the first run lacks a verdict because its version did not give any of that kind.
+func unjudged(a, b verdict.Verdict) bool { return a.Status == Absent && b.Kind == "readiness" }
 
 // columns names the runs by their one provider each, if those differ.
 func columns(a, b verdict.Run) [2]string {

@@ -98,18 +98,28 @@ func TestSame(t *testing.T) {
 	t.Parallel()
 	one := variant("clean", verdict.Passed, says("v1", verdict.Passed, ""))
 	skipped := verdict.Variant{Scenario: "clean", Status: verdict.Skipped, Reason: "not here"}
+	rule := func(status verdict.Status) verdict.Verdict {
+		return verdict.Verdict{Name: "readiness Deployment/web", Kind: "readiness", Status: status}
+	}
+	ruled := variant("clean", verdict.Passed, one.Verdicts[0], rule(verdict.Passed))
+	unheld := variant("clean", verdict.Inconclusive, one.Verdicts[0], rule(verdict.Inconclusive))
 	for name, test := range map[string]struct {
 		a, b verdict.Variant
 		want bool
 	}{
-		"equal":                {one, one, true},
-		"skipped on one side":  {one, skipped, true},
-		"another scenario":     {one, variant("other", verdict.Passed), false},
-		"another verdict":      {one, variant("clean", verdict.Passed, says("v1", verdict.Failed, "")), false},
-		"a verdict missing":    {one, variant("clean", verdict.Passed), false},
-		"a verdict more":       {variant("clean", verdict.Passed), one, false},
-		"errored as a whole":   {one, variant("clean", verdict.Errored, says("v1", verdict.Passed, "")), false},
-		"failed on both sides": {variant("clean", verdict.Failed), variant("clean", verdict.Failed), true},
+		"equal":               {one, one, true},
+		"skipped on one side": {one, skipped, true},
+		"another scenario":    {one, variant("other", verdict.Passed), false},
+		"another verdict":     {one, variant("clean", verdict.Passed, says("v1", verdict.Failed, "")), false},
+		"a verdict missing":   {one, variant("clean", verdict.Passed), false},
+		"a verdict more":      {variant("clean", verdict.Passed), one, false},
+		"errored as a whole":  {one, variant("clean", verdict.Errored, says("v1", verdict.Passed, "")), false},
+		// A run of an older version has no verdicts on readiness rules.
+		"no readiness verdict, then one": {one, ruled, true},
+		"a readiness verdict, then none": {ruled, one, true},
+		"another readiness verdict":      {ruled, variant("clean", verdict.Passed, one.Verdicts[0], rule(verdict.Skipped)), false},
+		"a rule that held for no pod":    {one, unheld, false},
+		"failed on both sides":           {variant("clean", verdict.Failed), variant("clean", verdict.Failed), true},
 	} {
 		if got := compare.Runs(run("1", "x", test.a), run("2", "y", test.b)).Same; got != test.want {
 			t.Errorf("%s: same is %t, want %t", name, got, test.want)

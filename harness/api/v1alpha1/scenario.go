@@ -9,6 +9,8 @@
 package v1alpha1
 
 import (
+	"slices"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -44,7 +46,7 @@ type Spec struct {
 	Release     Release             `json:"release" required:"true" doc:"The Helm release under rehearsal."`
 	Matrix      map[string][]string `json:"matrix,omitempty" bare:"true" doc:"Release options with several values each; every combination is a variant of its own."`
 	Timeouts    Timeouts            `json:"timeouts,omitempty" doc:"Deadlines."`
-	Readiness   []ReadinessRule     `json:"readiness,omitempty" doc:"Which workload's pods become ready when. A workload without a rule becomes ready at once; a rule that held for no pod is inconclusive."`
+	Readiness   []ReadinessRule     `json:"readiness,omitempty" doc:"Which workload's pods become ready when. A workload without a rule becomes ready at once."`
 	Actors      []Actor             `json:"actors,omitempty" doc:"Co-owners that write to the cluster beside Helm; a step of operation act sets one off."`
 	Faults      []Fault             `json:"faults,omitempty" doc:"What breaks on purpose; steps say when."`
 	Steps       []Step              `json:"steps" required:"true" doc:"The operations, in order. The first one with an outcome other than the expected ends the run."`
@@ -119,13 +121,25 @@ type Timeouts struct {
 
 // ReadinessRule says when the pods of one workload become ready, without touching the chart's objects.
 type ReadinessRule struct {
-	Workload string           `json:"workload" required:"true" format:"ref" doc:"The workload, as Kind/name: a Deployment, StatefulSet, DaemonSet, Job or Pod."`
-	Steps    []string         `json:"steps,omitempty" format:"step" doc:"Holds for pods created during these steps only; empty: always. Of several rules for a workload the first that fits holds."`
-	Delay    *metav1.Duration `json:"delay,omitempty" min:"0s" doc:"A pod becomes ready this long after its creation."`
-	Jitter   *metav1.Duration `json:"jitter,omitempty" min:"0s" doc:"Adds up to this much to the delay, drawn from the seed."`
-	Never    bool             `json:"never,omitempty" doc:"A pod never becomes ready."`
-	Flap     *Flap            `json:"flap,omitempty" doc:"A pod is ready and not ready by turns."`
-	Fail     bool             `json:"fail,omitempty" doc:"A pod fails: a Job's pod ends Failed, any other one's container crash-loops."`
+	Workload    string           `json:"workload" required:"true" format:"ref" doc:"The workload, as Kind/name: a Deployment, StatefulSet, DaemonSet, Job or Pod."`
+	Steps       []string         `json:"steps,omitempty" format:"step" doc:"Holds for pods created during these steps only; empty: always. Of several rules for a workload the first that fits holds."`
+	RequireHeld *bool            `json:"requireHeld,omitempty" default:"true" doc:"A rule that held for no pod makes the verdict inconclusive."`
+	Delay       *metav1.Duration `json:"delay,omitempty" min:"0s" doc:"A pod becomes ready this long after its creation."`
+	Jitter      *metav1.Duration `json:"jitter,omitempty" min:"0s" doc:"Adds up to this much to the delay, drawn from the seed."`
+	Never       bool             `json:"never,omitempty" doc:"A pod never becomes ready."`
+	Flap        *Flap            `json:"flap,omitempty" doc:"A pod is ready and not ready by turns."`
+	Fail        bool             `json:"fail,omitempty" doc:"A pod fails: a Job's pod ends Failed, any other one's container crash-loops."`
+}
+
+// HoldsIn tells whether the rule holds for pods that are made during a step.
+func (r ReadinessRule) HoldsIn(step string) bool {
+	return len(r.Steps) == 0 || slices.Contains(r.Steps, step)
+}
+
+// RuleFor is the rule, by its index, that holds for the pods made during a step of the workload that is tells of: the first
+// that fits; -1 if none does.
+func RuleFor(rules []ReadinessRule, step string, is func(workload string) bool) int {
+	return slices.IndexFunc(rules, func(r ReadinessRule) bool { return is(r.Workload) && r.HoldsIn(step) })
 }
 
 // Flap is a pod's alternation between ready and not ready.
