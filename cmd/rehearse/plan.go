@@ -53,7 +53,7 @@ Exit codes: 0 shown, 2 usage, an invalid file or a chart that does not render, 3
 			if asJSON {
 				return printJSON(cmd.OutOrStdout(), plans)
 			}
-			return printPlans(cmd.OutOrStdout(), plans)
+			return printPlans(cmd.OutOrStdout(), plans, cluster)
 		},
 	}
 	which.add(cmd.Flags())
@@ -63,13 +63,17 @@ Exit codes: 0 shown, 2 usage, an invalid file or a chart that does not render, 3
 	return cmd
 }
 
-func printPlans(w io.Writer, plans []plan.Plan) error {
+// printPlans shows plans. cluster is the one that they are for; empty if all are booted.
+func printPlans(w io.Writer, plans []plan.Plan, cluster string) error {
 	for i, p := range plans {
 		if i > 0 {
 			fmt.Fprintln(w)
 		}
 		fmt.Fprintf(w, "%s  (%s)\n  %s\n", p.ID(), p.File, p.Scenario.Spec.Description)
 		fmt.Fprintf(w, "  needs a cluster: %s, %s, isolation %s\n", p.Needs.Provider, count(p.Needs.Nodes, "node", "nodes"), p.Needs.Isolation)
+		if cluster != "" && p.Needs.Isolation == "cluster" {
+			fmt.Fprintf(w, "  that one is booted for it: %s is used for isolation namespace only\n", cluster)
+		}
 		if reason := p.NotHere(); reason != "" {
 			fmt.Fprintf(w, "  is skipped on %s: %s\n", p.Needs.Provider, reason)
 		}
@@ -102,6 +106,12 @@ func printTables(w io.Writer, p plan.Plan) error {
 	}
 	if len(p.Elsewhere) > 0 {
 		fmt.Fprintf(table, "\n  IN OTHER NAMESPACES\n  %s\n", strings.Join(p.Elsewhere, ", "))
+	}
+	for i, doubt := range p.Doubts() {
+		if i == 0 {
+			fmt.Fprint(table, "\n  IS THAT MEANT?\n")
+		}
+		fmt.Fprintf(table, "  %s\n", doubt)
 	}
 	for i, a := range p.Scenario.Spec.Assert {
 		if i == 0 {

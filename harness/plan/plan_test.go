@@ -230,6 +230,22 @@ func golden(t *testing.T, path string, got []byte) {
 	}
 }
 
+// TestDoubts: what nothing makes, and what nothing sets off.
+func TestDoubts(t *testing.T) {
+	t.Parallel()
+	p := compile(t, plan.Options{})[0]
+	if diff := cmp.Diff([]string{"actor idle does nothing: no step has act: idle"}, p.Doubts()); diff != "" {
+		t.Errorf("before charts are rendered (-want +got):\n%s", diff)
+	}
+	p.Renders = []string{"Deployment/db", "Deployment/backend"}
+	p.Scenario.Spec.Readiness = []v1alpha1.ReadinessRule{{Workload: "Deployment.apps/backend"}, {Workload: "StatefulSet/db"}, {Workload: "Pod/made"}}
+	p.Touches = append(p.Touches, plan.Touch{By: "actor a", Does: []string{"create"}, What: "Pod/made"})
+	want := []string{"readiness[1] is for StatefulSet/db, which no chart of the scenario renders", "actor idle does nothing: no step has act: idle"}
+	if diff := cmp.Diff(want, p.Doubts()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 func TestRandDependsOnSeedAndPartsAlone(t *testing.T) {
 	t.Parallel()
 	first := func(seed int64, parts ...string) uint64 { return plan.Rand(seed, parts...).Uint64() }
