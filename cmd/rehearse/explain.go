@@ -14,7 +14,8 @@ func newExplainCmd() *cobra.Command {
 	return &cobra.Command{
 		Use:   "explain [" + strings.Join(schema.Topics(), "|") + " [NAME]]",
 		Short: "Explain what a scenario can say",
-		Long: `Explain shows the fields of a scenario, a step, an actor, a fault, an assertion or a cluster provider, and with a NAME
+		Long: `Explain shows the fields of a scenario, a step, a readiness rule, an actor, a fault, an assertion or a cluster
+provider, and with a NAME
 those of one operation, actor, fault, assertion or provider with an example. Without arguments it lists what there is to explain.`,
 		Example: `  rehearse explain
   rehearse explain scenario

@@ -27,6 +27,7 @@ func topics() []topic {
 	return []topic{
 		{"scenario", "One file: what to install, what to do to it, and what must hold afterwards.", reflect.TypeFor[v1alpha1.Scenario](), "", false},
 		{"step", "One operation and the outcome it must have.", reflect.TypeFor[v1alpha1.Step](), "operation", false},
+		{"readiness", "When the pods of a workload become ready; nothing of the chart is touched.", reflect.TypeFor[v1alpha1.ReadinessRule](), "", false},
 		{"actor", "A co-owner that writes to the cluster beside Helm.", reflect.TypeFor[v1alpha1.Actor](), "actor", false},
 		{"fault", "Something that breaks on purpose, and is mended again.", reflect.TypeFor[v1alpha1.Fault](), "fault", false},
 		{"assert", "One thing that must hold, judged from the evidence.", reflect.TypeFor[v1alpha1.Assertion](), "assertion", false},
