@@ -28,11 +28,12 @@ func main() {
 // Main runs the program and returns its exit code. It is apart from main so that tests can run it in-process.
 func Main(args []string) int {
 	hush()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	outliveReaders()
+	ctx, stop := interruptible()
 	defer stop()
-	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
 	root := newRootCommand()
 	root.SetArgs(args)
+	root.SetOut(perhapsRead{os.Stdout})
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return verdict.ExitPassed
@@ -46,6 +47,40 @@ func Main(args []string) int {
 	}
 	fmt.Fprintln(os.Stderr, "rehearse: "+exit.err.Error())
 	return exit.codeAfter(ctx.Err() != nil)
+}
+
+// interruptible is a context that the first Ctrl-C ends, so that what was made is removed. The second one ends the program
+// at once, as by default, but says first what that leaves to do.
+func interruptible() (context.Context, context.CancelFunc) {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	all := make(chan os.Signal, 2)
+	signal.Notify(all, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-all // ctx tells of it
+		again := <-all
+		fmt.Fprintln(os.Stderr, "rehearse: stopped at once; rehearse gc removes what is left")
+		signal.Reset(again)
+		if self, err := os.FindProcess(os.Getpid()); err != nil || self.Signal(again) != nil {
+			os.Exit(verdict.ExitInterrupted)
+		}
+	}()
+	return ctx, stop
+}
+
+// outliveReaders lets the program go on when whoever reads its output has left: a write then fails, where by default it
+// would kill the program, and nobody would remove what that has made. SIGPIPE is caught and dropped rather than ignored,
+// since children inherit what is ignored; theirs is the default again.
+func outliveReaders() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) }
+
+// perhapsRead is standard output, to which nothing fails to be written only because its reader has left.
+type perhapsRead struct{ file *os.File }
+
+func (p perhapsRead) Write(b []byte) (int, error) {
+	n, err := p.file.Write(b)
+	if errors.Is(err, syscall.EPIPE) {
+		return len(b), nil
+	}
+	return n, err
 }
 
 // hush keeps the log lines of libraries off the user's screen: Helm and client-go write to process-wide loggers too.

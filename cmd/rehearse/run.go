@@ -105,6 +105,7 @@ func (f *runFlags) run(ctx context.Context, stdout, stderr io.Writer, paths []st
 	if err != nil {
 		return harnessError(err)
 	}
+	cfg.Linger = f.linger(reporter, cfg.Dir, report)
 	out, err := runner.Run(ctx, cfg, plans)
 	if err != nil {
 		return harnessError(err)
@@ -140,7 +141,6 @@ func (f *runFlags) config(reporter progress.Reporter, attached cluster.Cluster) 
 		Parallel:  f.parallel,
 		FailFast:  f.failFast,
 		Keep:      f.keep,
-		Linger:    linger(progress.For(reporter, "")),
 		Progress:  reporter,
 		Versions:  versions(),
 		Args:      os.Args[1:],
@@ -164,9 +164,15 @@ func (f *runFlags) attach(ctx context.Context) (cluster.Cluster, error) {
 	return c, f.selection.follow(info)
 }
 
-// linger tells how to reach what --keep left, and waits for Ctrl-C.
-func linger(tell progress.Scope) func(context.Context, []runner.Kept) {
-	return func(ctx context.Context, all []runner.Kept) {
+// linger tells and reports the outcome, tells how to reach what --keep left, and waits for Ctrl-C. The reports are written
+// again at the end, since only then it is known what became of clean-up.
+func (f *runFlags) linger(reporter progress.Reporter, dir string, form reports.Option) func(context.Context, verdict.Run, []runner.Kept) {
+	tell := progress.For(reporter, "")
+	return func(ctx context.Context, soFar verdict.Run, all []runner.Kept) {
+		told := ending{reporter: reporter, output: "text"} // JSON is one document, that of the end
+		if err := told.report(dir, soFar, form); err != nil && err.Error() != "" {
+			tell.Say(err.Error())
+		}
 		for _, kept := range all {
 			tell.Say(fmt.Sprintf("kept %s: kubectl --kubeconfig=%s -n %s get all", kept.Variant, kept.Kubeconfig, kept.Namespace))
 		}

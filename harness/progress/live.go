@@ -39,6 +39,7 @@ type live struct {
 	phases *phases
 	drawn  int // lines on the screen that the next redraw replaces
 	closed bool
+	told   bool // Finish has told the summary
 
 	stop    chan struct{}
 	stopped chan struct{}
@@ -74,9 +75,13 @@ func (l *live) Report(e Event) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
+		l.afterwards(e)
 		return
 	}
 	l.phases.note(e)
+	if e.Kind == PhaseFinished && l.phases.over(e.Name) {
+		l.news = track{} // such as that a cluster is ready, which does not go on
+	}
 	switch {
 	case e.Kind == Said:
 		l.draw(oneLine(e.Detail) + "\n")
@@ -103,9 +108,16 @@ func (l *live) ofRun(e Event) {
 		l.news.begin(e.Name)
 	case Waiting:
 		l.news.begin(oneLine(e.Detail))
-	case PhaseFinished:
-		l.news = track{}
 	}
+}
+
+// afterwards tells, as a line of its own, what concerns the user after the summary: that a run is kept, and its clean-up.
+func (l *live) afterwards(e Event) {
+	if !l.told || e.Variant != "" || e.Kind != Said && e.Kind != Waiting || e.Kind == Waiting && l.news.what == oneLine(e.Detail) {
+		return
+	}
+	l.news.begin(oneLine(e.Detail))
+	_, _ = io.WriteString(l.w, l.news.what+"\n")
 }
 
 func (t *track) follow(e Event) {
@@ -231,10 +243,16 @@ func (l *live) footer() string {
 func seconds(d time.Duration) string { return d.Truncate(time.Second).String() }
 
 func (l *live) Finish(run verdict.Run, report string) {
-	if !l.end() {
-		return
+	first := l.end()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case first:
+		l.told = true
+		_, _ = io.WriteString(l.w, "\n"+summary(run, report, l.phases.String(), l.palette))
+	case l.told:
+		_, _ = io.WriteString(l.w, leftovers(run, l.palette))
 	}
-	_, _ = io.WriteString(l.w, "\n"+summary(run, report, l.phases.String(), l.palette))
 }
 
 func (l *live) Close() { l.end() }

@@ -12,6 +12,9 @@ import (
 // waitingEvery is how often, at most, plain lines tell what a variant waits for.
 const waitingEvery = 5 * time.Second
 
+// stillEvery is how often they tell again what it goes on to wait for: a log that is silent looks like one that hangs.
+const stillEvery = 30 * time.Second
+
 // Plain is a reporter that writes one line per event, with the time since it was made.
 func Plain(w io.Writer) Reporter {
 	return &plain{w: w, began: time.Now(), waited: map[string]wait{}, phases: &phases{}}
@@ -24,12 +27,14 @@ type plain struct {
 	mu     sync.Mutex
 	waited map[string]wait
 	phases *phases
+	told   bool // Finish was called
 }
 
 // wait is what a variant was last said to wait for.
 type wait struct {
-	text string
-	at   time.Time
+	text  string
+	at    time.Time // when it was said last
+	since time.Time // when it was said first
 }
 
 func (p *plain) Report(e Event) {
@@ -63,7 +68,7 @@ func (p *plain) line(e Event) (string, bool) {
 	case StepFinished:
 		return fmt.Sprintf("step %s %s in %s%s", e.Name, e.Status, short(e.Took), because(e.Detail)), true
 	case Waiting:
-		return e.Detail, p.worthSaying(e)
+		return p.waiting(e)
 	case Said:
 		return e.Detail, true
 	case Finished:
@@ -73,14 +78,19 @@ func (p *plain) line(e Event) (string, bool) {
 	return "", false
 }
 
-// worthSaying holds back what a variant waits for if that was told already, or something else a moment ago.
-func (p *plain) worthSaying(e Event) bool {
+// waiting holds back what a variant waits for if something else was told a moment ago, or the same not long ago.
+func (p *plain) waiting(e Event) (string, bool) {
 	last, now := p.waited[e.Variant], time.Now()
-	if last.text == e.Detail || e.Variant != "" && now.Sub(last.at) < waitingEvery {
-		return false
+	silent := now.Sub(last.at)
+	switch {
+	case last.text == e.Detail && silent < stillEvery, last.text != e.Detail && e.Variant != "" && silent < waitingEvery:
+		return "", false
+	case last.text == e.Detail:
+		p.waited[e.Variant] = wait{e.Detail, now, last.since}
+		return fmt.Sprintf("still, after %s: %s", short(now.Sub(last.since)), e.Detail), true
 	}
-	p.waited[e.Variant] = wait{e.Detail, now}
-	return true
+	p.waited[e.Variant] = wait{e.Detail, now, now}
+	return e.Detail, true
 }
 
 func (p *plain) print(line string) {
@@ -91,6 +101,11 @@ func (p *plain) print(line string) {
 func (p *plain) Finish(run verdict.Run, report string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.told {
+		_, _ = io.WriteString(p.w, leftovers(run, palette{}))
+		return
+	}
+	p.told = true
 	_, _ = io.WriteString(p.w, "\n"+summary(run, report, p.phases.String(), palette{}))
 }
 

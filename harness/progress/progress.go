@@ -16,7 +16,8 @@ type Reporter interface {
 	// Report tells one event. Use a Scope to make events.
 	Report(Event)
 	// Finish ends the display and prints the summary of the run. report is the path of its report; empty if there is
-	// none.
+	// none. What is said after that, of a run that is kept, comes below the summary. Called again, Finish tells only what
+	// clean-up has left.
 	Finish(run verdict.Run, report string)
 	// Close ends the display without a summary, if Finish was not called. It may be called again.
 	Close()

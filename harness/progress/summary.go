@@ -30,14 +30,19 @@ func summary(run verdict.Run, report, phases string, p palette) string {
 	if phases != "" {
 		fmt.Fprintln(&b, p.paint(dim, "phases: "+phases))
 	}
-	if run.CleanupErr != "" {
-		fmt.Fprintln(&b, p.paint(verdict.Errored, "clean-up is incomplete: "+oneLine(run.CleanupErr)))
-		fmt.Fprintln(&b, "run `rehearse gc` to remove what is left")
-	}
+	b.WriteString(leftovers(run, p))
 	if report != "" {
 		fmt.Fprintln(&b, "report: "+report)
 	}
 	return b.String()
+}
+
+// leftovers says what clean-up has left, if anything.
+func leftovers(run verdict.Run, p palette) string {
+	if run.CleanupErr == "" {
+		return ""
+	}
+	return p.paint(verdict.Errored, "clean-up is incomplete: "+oneLine(run.CleanupErr)) + "\nrun `rehearse gc` to remove what is left\n"
 }
 
 // problems lists what did not pass. Steps that were not reached are left out: the one that ended the run is there.

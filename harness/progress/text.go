@@ -175,6 +175,9 @@ func (p *phases) end(name string) {
 	}
 }
 
+// over reports whether a phase of this name is under way nowhere.
+func (p *phases) over(name string) bool { return p.spans[name] == nil || p.spans[name].active == 0 }
+
 func (p *phases) String() string {
 	parts := make([]string, len(p.names))
 	for i, name := range p.names {

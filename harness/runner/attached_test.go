@@ -13,6 +13,7 @@ import (
 
 	"rehearse.dev/rehearse/harness/cluster"
 	"rehearse.dev/rehearse/harness/cluster/journal"
+	"rehearse.dev/rehearse/harness/progress"
 	"rehearse.dev/rehearse/harness/ref"
 	"rehearse.dev/rehearse/harness/verdict"
 )
@@ -73,6 +74,27 @@ func TestAttached(t *testing.T) {
 	if _, err := client.RbacV1().ClusterRoles().Get(t.Context(), namespace, metav1.GetOptions{}); !apierrors.IsNotFound(err) {
 		t.Errorf("cluster role %s: %v", namespace, err)
 	}
+}
+
+// TestAttachedAside: that the cluster which was named is not used is told.
+func TestAttachedAside(t *testing.T) {
+	t.Parallel()
+	c := borrow(t)
+	plans := prepare(t, map[string]string{"s": "  cluster: {isolation: cluster}\n  release: {name: r, chart: tiny}\n  steps: [{name: v1, install: {}}]\n"}, nil)
+	heard, want := 0, "is to have a cluster of its own, which is booted beside "+c.Name()
+	cfg := Config{Attached: c, Providers: Always(lends(borrow(t))), Journal: openJournal(t), Parallel: 1, Progress: toldOf(want, func() { heard++ })}
+	if out := perform(t, t.Context(), cfg, plans); out.ExitCode != verdict.ExitPassed || heard != 1 {
+		t.Errorf("told %d times, %+v", heard, out)
+	}
+}
+
+// toldOf calls do when a variant is said to be at something.
+func toldOf(what string, do func()) progress.Reporter {
+	return told(func(e progress.Event) {
+		if e.Kind == progress.Waiting && e.Variant != "" && e.Detail == what {
+			do()
+		}
+	})
 }
 
 // TestElsewhere: what a chart and actors make outside of the scenario's namespace is evidence, and does not stay; what was
@@ -203,8 +225,11 @@ func TestKeep(t *testing.T) {
 		"b": "  release: {name: r, chart: tiny}\n  steps: [{name: v1, install: {}, expect: {error: never}}]\n",
 	}, nil)
 	var seen []Kept
-	cfg := Config{Attached: c, Journal: j, Parallel: 2, Keep: true, Linger: func(ctx context.Context, all []Kept) {
+	cfg := Config{Attached: c, Journal: j, Parallel: 2, Keep: true, Linger: func(ctx context.Context, soFar verdict.Run, all []Kept) {
 		seen = all
+		if soFar.ExitCode != verdict.ExitFailed || soFar.Duration == 0 {
+			t.Errorf("the outcome so far: %+v", soFar)
+		}
 		for _, kept := range all {
 			if _, err := client.CoreV1().ConfigMaps(kept.Namespace).Get(ctx, "note", metav1.GetOptions{}); err != nil {
 				t.Errorf("%s was not kept: %v", kept.Variant, err)

@@ -44,8 +44,9 @@ type Config struct {
 	FailFast bool
 	// Keep leaves everything as it is at the end and calls Linger, which returns once it may go.
 	Keep bool
-	// Linger is told what Keep left, unless that is nothing. It must not be nil with Keep.
-	Linger func(ctx context.Context, all []Kept)
+	// Linger is told what Keep left, unless that is nothing, and the outcome so far, which lacks clean-up. It must not be
+	// nil with Keep.
+	Linger func(ctx context.Context, soFar verdict.Run, all []Kept)
 	// Straight lets Helm reach the API server without a gateway, so that it can be measured what that costs. Helm's requests
 	// are no evidence then, and faults of kind api are not available.
 	Straight bool
@@ -78,6 +79,28 @@ func Registered(o providers.Options) Providers {
 	}
 }
 
+// preparing tells what comes once a cluster has been made, since its own last word is that it is ready.
+func preparing(choose Providers, tell progress.Scope) Providers {
+	return func(needs plan.Needs) (cluster.Provider, error) {
+		p, err := choose(needs)
+		return prepared{p, tell}, err
+	}
+}
+
+// prepared is a provider whose clusters are still to be prepared.
+type prepared struct {
+	cluster.Provider
+	tell progress.Scope
+}
+
+func (p prepared) Create(ctx context.Context, spec cluster.Spec) (cluster.Cluster, error) {
+	c, err := p.Provider.Create(ctx, spec)
+	if err == nil {
+		p.tell.WaitingFor("preparing the cluster")
+	}
+	return c, err
+}
+
 // run is one invocation under way.
 type run struct {
 	cfg      Config
@@ -92,6 +115,9 @@ type run struct {
 	leaving   []*stage // those whose namespaces are being removed
 	leftovers error    // what could not be removed
 }
+
+// heard answers an interruption, as what follows takes its time.
+const heard = "interrupted: cleaning up; press Ctrl-C again to stop at once (rehearse gc then removes what is left)"
 
 // Run rehearses all plans and returns what became of them. Its error says that the run as a whole could not take
 // place; whatever happens to a variant is in its verdict.
@@ -122,10 +148,16 @@ func Run(ctx context.Context, cfg Config, plans []plan.Plan) (verdict.Run, error
 	}
 	everyone := progress.For(cfg.Progress, "")
 	everyone.Started(len(plans))
-	r := &run{cfg: cfg, token: strings.ToLower(rand.Text()[:6]), redactor: redactor, identity: identity, pool: newPool(cfg.Providers, cfg.Attached, everyone.WaitingFor, filepath.Join(cfg.Dir, ClustersFolder))}
+	r := &run{cfg: cfg, token: strings.ToLower(rand.Text()[:6]), redactor: redactor, identity: identity, pool: newPool(preparing(cfg.Providers, everyone), cfg.Attached, everyone.WaitingFor, filepath.Join(cfg.Dir, ClustersFolder))}
+	unheard := context.AfterFunc(ctx, func() { everyone.Say(heard) })
+	defer unheard()
 	out.Variants = r.variants(ctx, plans)
 	interrupted := ctx.Err() != nil
-	lingered := r.linger(ctx)
+	if len(r.kept) > 0 {
+		unheard() // what ends that is no interruption
+	}
+	out.Duration = time.Since(begin)
+	lingered := r.linger(ctx, finish(out, interrupted))
 	r.cleanUp(context.WithoutCancel(ctx))
 	if r.leftovers != nil {
 		out.CleanupErr = redactor.Text(r.leftovers.Error())

@@ -163,7 +163,7 @@ func TestInterrupted(t *testing.T) {
 		return nil, ctx.Err()
 	})
 	lingered := false
-	cfg := Config{Providers: Always(boot), Parallel: 1, Keep: true, Linger: func(context.Context, []Kept) { lingered = true }}
+	cfg := Config{Providers: Always(boot), Parallel: 1, Keep: true, Linger: func(context.Context, verdict.Run, []Kept) { lingered = true }}
 	out := perform(t, ctx, cfg, several(t, 3, "cluster"))
 	if diff := cmp.Diff([]string{"s1 errored", "s2 skipped", "s3 skipped"}, statuses(out)); diff != "" {
 		t.Errorf("outcomes (-want +got):\n%s", diff)

@@ -133,6 +133,9 @@ func (r *run) rehearse(ctx context.Context, j job, hidden plan.Plan, dir string)
 	if j.commands, err = r.findHelm(ctx, j.plan, j.tell); err != nil {
 		return cmp.Or(interruption(ctx), err)
 	}
+	if r.cfg.Attached != nil && j.plan.Needs.Isolation == isolationCluster {
+		j.tell.WaitingFor(fmt.Sprintf("is to have a cluster of its own, which is booted beside %s", r.cfg.Attached.Name()))
+	}
 	a, err := timed(rec, j.tell, "cluster", func() (*arena, error) { return r.pool.acquire(ctx, j.plan.Needs) })
 	if err != nil {
 		return cmp.Or(interruption(ctx), fmt.Errorf("%w: %w", ErrHarness, err))
