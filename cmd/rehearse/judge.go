@@ -31,8 +31,8 @@ func newJudgeCmd() *cobra.Command {
 		Use:   "judge RUN",
 		Short: "Judge the evidence of an earlier run again, offline",
 		Long: `Judge reads the evidence in a run's folder and judges it again. It talks to no cluster and, without --write, changes nothing, so the
-same evidence gives the same verdicts, and new assertions can be tried on an old run. The exit codes are those of run:
-5 if the run had left something, whatever has become of that.`,
+same evidence gives the same verdicts, and new assertions can be tried on an old run. RUN is a folder of reports/runs, or the
+folder of one variant in there. The exit codes are those of run: 5 if the run had left something, whatever has become of that.`,
 		Example: `  rehearse judge reports/runs/20260314-101502-k3x9ab
   rehearse judge reports/runs/20260314-101502-k3x9ab --with scenarios/ownership/scaler.yaml
   rehearse judge reports/runs/20260314-101502-k3x9ab --write --output json`,

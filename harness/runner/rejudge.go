@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"rehearse.dev/rehearse/harness/evidence"
 	"rehearse.dev/rehearse/harness/plan"
@@ -20,6 +21,8 @@ import (
 var (
 	// ErrNoRun says that a folder holds no evidence of a run.
 	ErrNoRun = errors.New("no evidence of a run here")
+	// ErrNotOneRun says that a folder is not that of a run, but one in which there are such folders.
+	ErrNotOneRun = errors.New("not the folder of one run")
 	// ErrNotRun says that a scenario whose assertions were to be tried is not among those that were run.
 	ErrNotRun = errors.New("this scenario was not run")
 )
@@ -28,9 +31,14 @@ var (
 // that has the name of one in instead are judged by the assertions of that one. Nothing is written.
 func Rejudge(dir string, c scenario.Catalog, instead []scenario.File) (verdict.Run, error) {
 	out := verdict.Run{}
-	planned, err := readRun(dir, &out)
+	planned, whole, err := readRun(dir, &out)
 	if err != nil {
 		return out, err
+	}
+	if !whole {
+		if err := noRunsBelow(dir); err != nil {
+			return out, err
+		}
 	}
 	bundles, err := findBundles(dir)
 	if err != nil && !(errors.Is(err, ErrNoRun) && len(planned) > 0) {
@@ -46,8 +54,11 @@ func Rejudge(dir string, c scenario.Catalog, instead []scenario.File) (verdict.R
 			return out, err
 		}
 		out.Variants = append(out.Variants, v)
-		out.Duration = max(out.Duration, v.Started.Add(v.Duration).Sub(out.Started))
 	}
+	if !whole {
+		out.ID = nameOf(dir, out.Variants)
+	}
+	takeTimes(&out)
 	out.Variants = append(out.Variants, missing(planned, out.Variants)...)
 	for _, file := range instead {
 		if !slices.ContainsFunc(out.Variants, func(v verdict.Variant) bool { return v.Scenario == file.Scenario.Metadata.Name }) {
@@ -55,6 +66,35 @@ func Rejudge(dir string, c scenario.Catalog, instead []scenario.File) (verdict.R
 		}
 	}
 	return finish(out, false), nil
+}
+
+// nameOf is what stands for a run's ID where only some of its variants are judged.
+func nameOf(dir string, variants []verdict.Variant) string {
+	if len(variants) == 1 {
+		return variants[0].ID()
+	}
+	if full, err := filepath.Abs(dir); err == nil {
+		dir = full
+	}
+	return filepath.Base(dir)
+}
+
+// takeTimes works out how long a run took, up to the end of its last variant, and when it began if no run.json says that.
+func takeTimes(out *verdict.Run) {
+	if out.Started.IsZero() {
+		for _, v := range out.Variants {
+			if out.Started.IsZero() || !v.Started.IsZero() && v.Started.Before(out.Started) {
+				out.Started = v.Started
+			}
+		}
+	}
+	for _, v := range out.Variants {
+		took := v.Duration
+		if !v.Started.IsZero() { // else the evidence does not say when it began
+			took += v.Started.Sub(out.Started)
+		}
+		out.Duration = max(out.Duration, took)
+	}
 }
 
 // missing lists the variants that were to be run and left no bundle: nothing is known of them.
@@ -79,22 +119,59 @@ func missing(planned []evidence.Planned, judged []verdict.Variant) []verdict.Var
 // notOn says why a scenario is skipped on a provider.
 func notOn(provider, because string) string { return "not on " + provider + ": " + because }
 
-// readRun fills in what run.json says, and returns what was to be run. A single bundle has no run.json.
-func readRun(dir string, out *verdict.Run) ([]evidence.Planned, error) {
+// readRun fills in what run.json says, and returns what was to be run. A single bundle has no run.json, and is no whole run.
+func readRun(dir string, out *verdict.Run) (planned []evidence.Planned, whole bool, err error) {
 	data, err := os.ReadFile(filepath.Join(dir, evidence.RunFile))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		return nil, false, nil
 	}
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	var run evidence.Run
 	if err := json.Unmarshal(data, &run); err != nil {
-		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, evidence.RunFile), err)
+		return nil, false, fmt.Errorf("%s: %w", filepath.Join(dir, evidence.RunFile), err)
 	}
 	out.ID, out.Started, out.Args, out.Seed, out.Versions = run.ID, run.Started, run.Args, run.Seed, run.Versions
 	out.CleanupErr = run.CleanupErr
-	return run.Planned, nil
+	return run.Planned, true, nil
+}
+
+// noRunsBelow refuses a folder that holds the folders of runs: what they say would become one verdict.
+func noRunsBelow(dir string) error {
+	runs, err := runsBelow(dir)
+	if err != nil || len(runs) == 0 {
+		return err
+	}
+	if len(runs) == 1 {
+		return fmt.Errorf("%w: %s holds a run; name it: %s", ErrNotOneRun, dir, runs[0])
+	}
+	const most = 3
+	named := strings.Join(runs[:min(len(runs), most)], ", ")
+	if len(runs) > most {
+		named += ", …"
+	}
+	return fmt.Errorf("%w: %s holds %d runs; name one of them: %s", ErrNotOneRun, dir, len(runs), named)
+}
+
+// runsBelow lists the folders of runs below dir, the newest first.
+func runsBelow(dir string) ([]string, error) {
+	var found []string
+	began := map[string]time.Time{}
+	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.IsDir() {
+			return err
+		}
+		var run verdict.Run
+		_, whole, err := readRun(path, &run)
+		if err == nil && !whole {
+			return nil
+		}
+		found, began[path] = append(found, path), run.Started // one that cannot be read is a run as well
+		return fs.SkipDir
+	})
+	slices.SortStableFunc(found, func(a, b string) int { return began[b].Compare(began[a]) })
+	return found, err
 }
 
 // findBundles lists the folders with a plan, sorted.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -61,13 +62,18 @@ func expand(path string) ([]string, error) {
 // below lists the scenario files of a folder.
 func below(folder string) ([]string, error) {
 	var files []string
+	passedOver := map[string]bool{}
 	err := filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
+		if err != nil {
 			return err
-		case entry.IsDir() && path != folder && (strings.HasPrefix(entry.Name(), ".") || strings.HasPrefix(entry.Name(), "_") || isChart(path)):
-			return fs.SkipDir
-		case !entry.IsDir() && filepath.Ext(path) == ".yaml" && !isKindConfig(path):
+		}
+		switch kind := notOurs(path, entry); {
+		case kind != "" && path != folder:
+			passedOver[kind] = true
+			if entry.IsDir() {
+				return fs.SkipDir
+			}
+		case !entry.IsDir() && filepath.Ext(path) == ".yaml":
 			files = append(files, path)
 		}
 		return nil
@@ -75,10 +81,26 @@ func below(folder string) ([]string, error) {
 	if err != nil {
 		return files, fmt.Errorf("cannot be searched: %w", err)
 	}
+	if len(files) == 0 && len(passedOver) > 0 {
+		return nil, fmt.Errorf("holds no *.yaml file but those of %s, which are not looked into", strings.Join(slices.Sorted(maps.Keys(passedOver)), " and "))
+	}
 	if len(files) == 0 {
 		return nil, errors.New("holds no *.yaml file")
 	}
 	return files, nil
+}
+
+// notOurs says what is passed over in a folder; empty if it is not.
+func notOurs(path string, entry fs.DirEntry) string {
+	switch {
+	case entry.IsDir() && (strings.HasPrefix(entry.Name(), ".") || strings.HasPrefix(entry.Name(), "_")):
+		return "folders whose names begin with _ or ."
+	case entry.IsDir() && isChart(path):
+		return "charts"
+	case !entry.IsDir() && filepath.Ext(path) == ".yaml" && isKindConfig(path):
+		return "kind configurations"
+	}
+	return ""
 }
 
 func isChart(folder string) bool {

@@ -41,8 +41,8 @@ func odd() map[string]string {
 		"unclosed":         "metadata: {name: [\n",
 		"two documents":    valid + "---\n" + valid,
 		"broken second":    valid + "---\n{\n",
-		"nested lists":     "spec: " + strings.Repeat("[", 10_000) + strings.Repeat("]", 10_000),
-		"nested maps":      "spec: " + strings.Repeat("{a: ", 9_000) + "1" + strings.Repeat("}", 9_000),
+		"nested lists":     "kind: Scenario\nspec: " + strings.Repeat("[", 10_000) + strings.Repeat("]", 10_000),
+		"nested maps":      "kind: Scenario\nspec: " + strings.Repeat("{a: ", 9_000) + "1" + strings.Repeat("}", 9_000),
 		"nested values":    valid + "    values: \n" + "  matrix: {}\n",
 		"deep values":      strings.Replace(valid, "install: {}", "install: {values: {a: "+strings.Repeat("[", 9_990)+strings.Repeat("]", 9_990)+"}}", 1),
 		"very deep":        strings.Repeat("[", 100_000),
@@ -55,7 +55,8 @@ func odd() map[string]string {
 		"keys":             strings.Replace(valid, "install: {}", "install: {values: {1: a, true: b, [x]: c, ? {y: z} : d, null: e, 2: f, 2: g}}", 1),
 		"null everywhere":  "apiVersion:\nkind:\nmetadata:\nspec:\n",
 		"null spec":        "apiVersion: rehearse.dev/v1alpha1\nkind: Scenario\nmetadata: {name: a}\nspec:\n  description: ''\n  release:\n  steps: []\n  assert:\n",
-		"long unknown key": "? " + strings.Repeat("k", 10_000) + "\n: 1\n",
+		"long unknown key": "kind: Scenario\n? " + strings.Repeat("k", 10_000) + "\n: 1\n",
+		"values":           "image: {tag: v1}\nreplicas: 2\n",
 		"numbers":          strings.Replace(valid, "install: {}", "rollback: 99999999999999999999999", 1),
 		"long text":        strings.Replace(valid, "install: {}", "install: {}, expect: {error: {matches: '"+strings.Repeat("(", 2_000)+"'}}", 1),
 		"huge matrix":      valid + "  matrix: {maxHistory: [" + numbers(300) + "]}\n",
@@ -180,10 +181,19 @@ func TestLoadFindsFiles(t *testing.T) {
 func TestLoadRefuses(t *testing.T) {
 	t.Parallel()
 	dir := write(t, map[string]string{
-		"a.yaml":     fmt.Sprintf(minimal, "same"),
-		"b.yaml":     fmt.Sprintf(minimal, "same"),
-		"huge.yaml":  "# " + strings.Repeat("x", 1<<20),
-		"none/x.txt": "",
+		"a.yaml":                  fmt.Sprintf(minimal, "same"),
+		"b.yaml":                  fmt.Sprintf(minimal, "same"),
+		"huge.yaml":               "# " + strings.Repeat("x", 1<<20),
+		"none/x.txt":              "",
+		"charts/shop/Chart.yaml":  "name: shop\n",
+		"charts/shop/values.yaml": "tag: v1\n",
+		"passed/a/Chart.yaml":     "name: a\n",
+		"passed/b/Chart.yaml":     "name: b\n",
+		"passed/_values/x.yaml":   "tag: v1\n",
+		"passed/kind.yaml":        "kind: Cluster\napiVersion: kind.x-k8s.io/v1alpha4\n",
+		"values/values.yaml":      "image: {tag: v1}\nspec: {a: b}\nmetadata: {name: x}\n",
+		"both/values.yaml":        "image: {tag: v1}\n",
+		"both/half.yaml":          "kind: Scenario\nmetadata: {name: half}\n",
 	})
 	for _, c := range []struct {
 		name  string
@@ -194,6 +204,10 @@ func TestLoadRefuses(t *testing.T) {
 		{"a glob without matches", []string{"*.yml"}, "*.yml: matches no file"},
 		{"a malformed glob", []string{"[.yml"}, "is not a valid pattern"},
 		{"a folder without scenarios", []string{"none"}, "none: holds no *.yaml file"},
+		{"a folder of charts", []string{"charts"}, "charts: holds no *.yaml file but those of charts, which are not looked into"},
+		{"a folder of what is passed over", []string{"passed"}, "passed: holds no *.yaml file but those of charts and folders whose names begin with _ or . and kind configurations, which are not looked into"},
+		{"a value file", []string{"values"}, "values/values.yaml:1:1: is no scenario: it has neither apiVersion nor kind; keep value files outside, or in a folder whose name begins with _ or .\n"},
+		{"a value file beside a scenario that lacks something", []string{"both"}, "half.yaml:1:1: spec: is required"},
 		{"a huge file", []string{"huge.yaml"}, "huge.yaml: is larger than 1048576 bytes"},
 		{"a name in two files", []string{"a.yaml", "b.yaml"}, `b.yaml:3:18: metadata.name: "same" is the name of the scenario in `},
 		{"several at once", []string{"missing.yaml", "a.yaml", "b.yaml"}, "b.yaml:3:18"},
@@ -205,7 +219,7 @@ func TestLoadRefuses(t *testing.T) {
 				paths = append(paths, dir+"/"+p)
 			}
 			files, err := scenario.Load(paths, scenariotest.Catalog())
-			if err == nil || !strings.Contains(err.Error(), c.want) {
+			if err == nil || !strings.Contains(err.Error()+"\n", c.want) {
 				t.Errorf("Load returned the error %v, want %q in it", err, c.want)
 			}
 			if files != nil {

@@ -126,6 +126,10 @@ func Parse(path string, data []byte, c Catalog) (File, error) {
 func parse(path string, data []byte, c Catalog) (file File, at strictyaml.Position, wrong Mistakes) {
 	file = File{Path: path, Dir: filepath.Dir(path)}
 	decoded := strictyaml.Decode(data, &file.Scenario, c.Registries())
+	if isForeign(decoded) {
+		const message = "is no scenario: it has neither apiVersion nor kind; keep value files outside, or in a folder whose name begins with _ or ."
+		return File{Path: path, Dir: file.Dir}, at, Mistakes{{File: path, Line: 1, Column: 1, Message: message}}
+	}
 	file.Lines = lines(decoded)
 	v := &validator{file: &file, catalog: c, decoded: decoded}
 	if !decoded.Stopped {
@@ -138,6 +142,15 @@ func parse(path string, data []byte, c Catalog) (file File, at strictyaml.Positi
 		wrong = append(wrong, Mistake{path, p.Line, p.Column, p.Path, p.Message})
 	}
 	return file, decoded.At("metadata.name"), wrong
+}
+
+// isForeign tells files that only lie among scenarios, such as value files, of which all is wrong: mappings without both of
+// the fields that say what they are.
+func isForeign(decoded *strictyaml.Result) bool {
+	return !slices.ContainsFunc([]string{"apiVersion", "kind"}, func(name string) bool {
+		_, stated := decoded.Positions[name]
+		return stated || !slices.ContainsFunc(decoded.Problems, func(p strictyaml.Problem) bool { return p.Path == name })
+	})
 }
 
 // inherited reports whether the zero fields of a type are filled by package plan, which knows what they inherit.

@@ -27,7 +27,7 @@ func TestLoadFillsEveryField(t *testing.T) {
 	}
 	file := files[0]
 	spec := file.Scenario.Spec
-	no := false
+	no, yes := false, true
 	for what, pair := range map[string][2]any{
 		"dir":       {file.Dir, "testdata"},
 		"labels":    {file.Scenario.Metadata.Labels, map[string]string{"area": "ownership", "tier": "nightly"}},
@@ -38,7 +38,7 @@ func TestLoadFillsEveryField(t *testing.T) {
 		"manager":   {spec.Release.FieldManager, "helm"},
 		"matrix":    {spec.Matrix, map[string][]string{"serverSide": {"auto", "true"}, "wait": {"watcher", "legacy"}}},
 		"timeouts":  {spec.Timeouts, v1alpha1.Timeouts{Step: duration(2 * time.Minute), Cleanup: duration(30 * time.Second)}},
-		"readiness": {spec.Readiness[1], v1alpha1.ReadinessRule{Workload: "StatefulSet/db", Delay: duration(2 * time.Second), Jitter: duration(500 * time.Millisecond)}},
+		"readiness": {spec.Readiness[1], v1alpha1.ReadinessRule{Workload: "StatefulSet/db", RequireHeld: &yes, Delay: duration(2 * time.Second), Jitter: duration(500 * time.Millisecond)}},
 		"actor":     {spec.Actors[1].Do.Spec, &v1alpha1.Patch{Object: "ConfigMap/extra", Type: "strategic", Patch: map[string]any{"data": map[string]any{"a": "b"}}}},
 		"alias":     {spec.Steps[0].Do.Spec.(*v1alpha1.Install).Values, spec.Release.Values},
 		"act":       {spec.Steps[1].Do, v1alpha1.Choice{Kind: "act", Spec: &v1alpha1.Act{Actor: "hpa"}}},

@@ -14,9 +14,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -125,7 +123,7 @@ func (d *decoder) parse(data []byte) *yaml.Node {
 			break
 		}
 		if err != nil {
-			d.syntax(err)
+			d.syntax(data, decoder, err)
 			return nil
 		}
 		content := doc.Content[0]
@@ -142,22 +140,6 @@ func (d *decoder) parse(data []byte) *yaml.Node {
 		d.report(Position{1, 1}, "", "is empty")
 	}
 	return root
-}
-
-var syntaxError = regexp.MustCompile(`(?s)^yaml: (?:line (\d+): )?(.*)$`)
-
-func (d *decoder) syntax(err error) {
-	at, message := Position{1, 1}, err.Error()
-	if m := syntaxError.FindStringSubmatch(message); m != nil {
-		message = m[2]
-		if line, err := strconv.Atoi(m[1]); err == nil {
-			at.Line = line
-		}
-	}
-	if strings.Contains(message, "cannot start any token") {
-		message += " (is it a tab? YAML is indented with spaces)"
-	}
-	d.report(at, "", "is not valid YAML: %s", message)
 }
 
 // binary finds the first byte that no YAML text may hold.

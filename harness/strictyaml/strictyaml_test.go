@@ -2,6 +2,7 @@ package strictyaml_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -111,6 +112,51 @@ func TestDecodeReports(t *testing.T) {
 			}
 			if got != want {
 				t.Errorf("got  %s\nwant %s", got, want)
+			}
+		})
+	}
+}
+
+// TestDecodeLocatesSyntaxErrors: a document that is no YAML is told where it goes wrong, and not where the library says.
+func TestDecodeLocatesSyntaxErrors(t *testing.T) {
+	t.Parallel()
+	quote := "; a text with [, ] or { in it must be quoted there, for example '.spec.containers[name=app].image'"
+	for name, c := range map[string]struct{ yaml, want string }{
+		"a path that is not quoted":         {"doors:\n- name: a\n- {name: a, mode: .spec.containers[name=app].image, size: 1}\nring: {}\n", "3:35 did not find expected ',' or '}'" + quote},
+		"the same on the first line":        {"doors: [{name: a[0]}]\n", "1:17 did not find expected ',' or '}'" + quote},
+		"the same in a list":                {"doors:\n- name: x\ntexts: [a, b{c}]\n", "3:13 did not find expected ',' or ']'" + quote},
+		"one that begins with a bracket":    {"doors:\n- {name: [a].b}\n", "2:13 did not find expected ',' or '}'" + quote},
+		"one that ends with a bracket":      {"doors:\n- {name: a]}\n", "2:11 did not find expected ',' or '}'" + quote},
+		"late in a mapping of many lines":   {"doors:\n- {name: a,\n   size: 1,\n   mode: a[b],\n  }\n", "4:11 did not find expected ',' or '}'" + quote},
+		"a comma is missing":                {"doors:\n- {name: a, notes: {a: b} size: 1}\n", "2:27 did not find expected ',' or '}'"},
+		"a brace is missing":                {"doors:\n- {name: a, notes: {a: b}\n- {name: b}\n", "2:3 did not find expected ',' or '}' before line 3; what opens here is not closed"},
+		"a brace is missing, and it ends":   {"doors:\n- {name: a\n", "2:3 did not find expected ',' or '}' before line 3; what opens here is not closed"},
+		"a bracket is missing":              {"doors: [a, b\nring: {}\n", "1:8 did not find expected ',' or ']' before line 2; what opens here is not closed"},
+		"a brace is missing above a key":    {"doors:\n- {name: a, notes: {a: b}\nring: {}\n", "2:3 did not find expected ',' or '}' before line 3; what opens here is not closed"},
+		"a comma is missing between lines":  {"doors:\n- {name: a,\n   mode: b\n   size: 1}\n", "4:8 did not find expected ',' or '}'"},
+		"a bracket too many":                {"doors: [a]]\nring: {}\n", "1:11 did not find expected key"},
+		"a value is missing, and it ends":   {"a: 1\nb: {c: [\n\n", "2:9 did not find expected node content"},
+		"a key that is indented too deep":   {"doors:\n- name: a\n  size: 1\n   open: true\nring: {}\n", "4:8 mapping values are not allowed in this context"},
+		"a key that is indented too little": {"extra:\n    a: 1\n    b: 2\n  c: 3\nring: {}\n", "4:3 did not find expected key"},
+		"a list among keys":                 {"extra:\n  a: 1\n  b: 2\n  - c\n", "4:3 did not find expected key"},
+		"a colon is missing":                {"doors:\n- name: a\nring\nextra: {}\n", "3:1 could not find expected ':'"},
+		"a quote is not closed":             {"doors:\n- name: \"a\n  size: 1\nring: {}\n", "2:9 found unexpected end of stream"},
+		"an escape that is none":            {"doors:\n- name: \"a\\d\"\n", "2:11 found unknown escape character"},
+		"a tab":                             {"doors:\n- name: a\n\tsize: 1\n", "3:1 found a tab character that violates indentation; YAML is indented with spaces"},
+		"an anchor that is none":            {"doors:\n- name: *b\n", "2:9 unknown anchor 'b' referenced"},
+		"a control character":               {"doors: [ä]\nring: {} # ä\u0081\n", "2:13 control characters are not allowed"},
+		"a second document":                 {"doors: [a]\n---\na: b\n c: d\n", "4:3 mapping values are not allowed in this context"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var into house
+			problems := strictyaml.Decode([]byte(c.yaml), &into, actions).Problems
+			if len(problems) != 1 {
+				t.Fatalf("%d problems, want one: %v", len(problems), problems)
+			}
+			p := problems[0]
+			if got := fmt.Sprintf("%d:%d %s", p.Line, p.Column, strings.TrimPrefix(p.Message, "is not valid YAML: ")); got != c.want {
+				t.Errorf("got  %s\nwant %s", got, c.want)
 			}
 		})
 	}

@@ -2,7 +2,11 @@
 package verdict
 
 import (
+	"cmp"
+	"maps"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -82,6 +86,20 @@ func (v Variant) ID() string {
 		return v.Scenario
 	}
 	return v.Scenario + "[" + v.Variant + "]"
+}
+
+// Recovered lists the steps whose recovery time was measured, in the order of the steps.
+func (v Variant) Recovered() []string {
+	position := func(step string) int {
+		at := slices.IndexFunc(v.Verdicts, func(d Verdict) bool { return d.Kind == "step" && d.Name == step })
+		if at < 0 {
+			return len(v.Verdicts)
+		}
+		return at
+	}
+	return slices.SortedFunc(maps.Keys(v.Recovery), func(a, b string) int {
+		return cmp.Or(position(a)-position(b), strings.Compare(a, b))
+	})
 }
 
 // Run is the outcome of one invocation of the program.

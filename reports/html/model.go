@@ -122,7 +122,7 @@ func rowOf(i int, v verdict.Variant, longest time.Duration) row {
 	r.Steps = fmt.Sprintf("%d/%d", passed[0], all[0])
 	r.Assertions = fmt.Sprintf("%d/%d", passed[1], all[1])
 	var recovery []string
-	for _, step := range slices.Sorted(maps.Keys(v.Recovery)) {
+	for _, step := range v.Recovered() {
 		recovery = append(recovery, step+" "+page.Short(v.Recovery[step]))
 	}
 	r.Recovery = strings.Join(recovery, ", ")

@@ -90,7 +90,7 @@ func tallies(v verdict.Variant) (steps, assertions string) {
 
 func recovery(v verdict.Variant) string {
 	var all []string
-	for _, step := range slices.Sorted(maps.Keys(v.Recovery)) {
+	for _, step := range v.Recovered() {
 		all = append(all, inline(step)+" "+round(v.Recovery[step]))
 	}
 	return strings.Join(all, ", ")
