@@ -54,7 +54,7 @@ be removed or understood, 130 interrupted before anything was removed.`,
 				collectErr = errors.Join(fmt.Errorf("%d things could not be removed", len(report.Failed)), collectErr)
 			}
 			switch {
-			case collectErr != nil && len(report.Failed) == 0 && cmd.Context().Err() != nil:
+			case len(report.Failed)+len(report.Removed) == 0 && cmd.Context().Err() != nil && errors.Is(collectErr, context.Cause(cmd.Context())):
 				return harnessError(fmt.Errorf("gc: %w", collectErr)) // it had not begun
 			case collectErr != nil:
 				return &exitError{code: verdict.ExitCleanupIncomplete, err: fmt.Errorf("gc: %w", collectErr)}

@@ -31,6 +31,15 @@ func TestCodeAfter(t *testing.T) {
 	}
 }
 
+// TestSettle: the code of a run that was not interrupted stands, however the program was ended after it.
+func TestSettle(t *testing.T) {
+	t.Parallel()
+	var exit *exitError
+	if err := settle(&exitError{code: 4}); !errors.As(err, &exit) || !exit.settled || settle(nil) != nil {
+		t.Errorf("%+v", exit)
+	}
+}
+
 // TestOrUnwritten: that a report cannot be written is told, and hides neither a verdict's text nor that something is left.
 func TestOrUnwritten(t *testing.T) {
 	t.Parallel()

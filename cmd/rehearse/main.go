@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"k8s.io/klog/v2"
 
@@ -46,7 +47,7 @@ func Main(args []string) int {
 		return exit.code // all has been said
 	}
 	fmt.Fprintln(os.Stderr, "rehearse: "+exit.err.Error())
-	return exit.codeAfter(ctx.Err() != nil)
+	return exit.codeAfter(ctx.Err() != nil && !exit.settled)
 }
 
 // interruptible is a context that the first Ctrl-C ends, so that what was made is removed. The second one ends the program
@@ -58,11 +59,20 @@ func interruptible() (context.Context, context.CancelFunc) {
 	go func() {
 		<-all // ctx tells of it
 		again := <-all
-		fmt.Fprintln(os.Stderr, "rehearse: stopped at once; rehearse gc removes what is left")
-		signal.Reset(again)
-		if self, err := os.FindProcess(os.Getpid()); err != nil || self.Signal(again) != nil {
-			os.Exit(verdict.ExitInterrupted)
+		signal.Reset(os.Interrupt, syscall.SIGTERM)
+		said := make(chan struct{})
+		go func() { // may block, where nobody reads
+			fmt.Fprintln(os.Stderr, "rehearse: stopped at once; rehearse gc removes what is left, if anything is")
+			close(said)
+		}()
+		select {
+		case <-said:
+		case <-time.After(100 * time.Millisecond):
 		}
+		if self, err := os.FindProcess(os.Getpid()); err == nil && self.Signal(again) == nil {
+			time.Sleep(time.Second) // ends here, unless the signal was ignored when the program was started
+		}
+		os.Exit(verdict.ExitInterrupted)
 	}()
 	return ctx, stop
 }

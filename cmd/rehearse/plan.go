@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -44,7 +43,7 @@ Exit codes: 0 shown, 2 usage, an invalid file or a chart that does not render, 3
 					return err
 				}
 			}
-			reporter := progress.New(cmd.ErrOrStderr(), os.Getenv)
+			reporter := progress.Plain(cmd.ErrOrStderr())
 			plans, err := which.plansTold(cmd.Context(), progress.For(reporter, ""), args)
 			reporter.Close()
 			if err != nil {
@@ -71,8 +70,8 @@ func printPlans(w io.Writer, plans []plan.Plan, cluster string) error {
 		}
 		fmt.Fprintf(w, "%s  (%s)\n  %s\n", p.ID(), p.File, p.Scenario.Spec.Description)
 		fmt.Fprintf(w, "  needs a cluster: %s, %s, isolation %s\n", p.Needs.Provider, count(p.Needs.Nodes, "node", "nodes"), p.Needs.Isolation)
-		if cluster != "" && p.Needs.Isolation == "cluster" {
-			fmt.Fprintf(w, "  that one is booted for it: %s is used for isolation namespace only\n", cluster)
+		if cluster != "" && p.Needs.Isolation == "cluster" && p.NotHere() == "" {
+			fmt.Fprintf(w, "  is given a cluster of its own, which is booted beside %s\n", cluster)
 		}
 		if reason := p.NotHere(); reason != "" {
 			fmt.Fprintf(w, "  is skipped on %s: %s\n", p.Needs.Provider, reason)

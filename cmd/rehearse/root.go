@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+
 	"github.com/spf13/cobra"
 
 	"rehearse.dev/rehearse/harness/verdict"
@@ -10,6 +12,8 @@ import (
 type exitError struct {
 	code int
 	err  error
+	// settled is set if the code stands although the program was interrupted since.
+	settled bool
 }
 
 func (e *exitError) Error() string {
@@ -17,6 +21,15 @@ func (e *exitError) Error() string {
 		return ""
 	}
 	return e.err.Error()
+}
+
+// settle has an error keep its code whatever interrupts the program.
+func settle(err error) error {
+	var exit *exitError
+	if errors.As(err, &exit) {
+		exit.settled = true
+	}
+	return err
 }
 
 func (e *exitError) Unwrap() error { return e.err }

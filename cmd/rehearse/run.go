@@ -110,10 +110,14 @@ func (f *runFlags) run(ctx context.Context, stdout, stderr io.Writer, paths []st
 	if err != nil {
 		return harnessError(err)
 	}
-	if err := (ending{reporter, stdout, f.output}).report(cfg.Dir, out, report); err != nil || !f.noSkips {
+	err = (ending{reporter, stdout, f.output}).report(cfg.Dir, out, report)
+	if err == nil && f.noSkips {
+		err = refuseSkips(out, plans)
+	}
+	if out.Interrupted {
 		return err
 	}
-	return refuseSkips(out, plans)
+	return settle(err) // what ended a kept run is no interruption
 }
 
 // refuseSkips is an error if a variant was skipped though its plan was for the provider.

@@ -201,7 +201,7 @@ func (f *sweepFlags) record(ctx context.Context, cfg runner.Config, s sweep.Swee
 		return nil, nil, &exitError{code: max(out.ExitCode, verdict.ExitFailed), err: fmt.Errorf("recording step %s, with nothing broken: %w (see %s)", s.Step, err, cfg.Dir)}
 	}
 	if out.CleanupErr != "" { // what is left would be in the way of the tries
-		return nil, nil, &exitError{code: verdict.ExitCleanupIncomplete, err: fmt.Errorf("recording step %s: %s", s.Step, out.CleanupErr)}
+		return nil, nil, &exitError{code: verdict.ExitCleanupIncomplete, err: fmt.Errorf("recording step %s: %s; rehearse gc removes what is left", s.Step, out.CleanupErr)}
 	}
 	writes, err := sweep.Writes(b, s.Step)
 	if err == nil {

@@ -216,11 +216,11 @@ func (v *View) statusSince(rev evidence.Revision, step string) string {
 // lackOf says of a revision that is not there at the end of a step since when it has been lacking, and what is there.
 func (v *View) lackOf(l evidence.Ledger, number int, step string) string {
 	there := func(l evidence.Ledger) bool { _, ok := stored(l, number); return ok }
-	lack := "was in storage at the end of no step"
+	lack := "is not in storage, and was at the end of no step"
 	if slices.ContainsFunc(v.Bundle.Snapshots, func(s evidence.Snapshot) bool { return there(s.Ledger) }) {
 		lack = "has not been in storage" + v.ledgerSince(step, func(l evidence.Ledger) bool { return !there(l) })
 	}
-	return lack + "; that holds " + stock(l)
+	return lack + "; storage holds " + stock(l)
 }
 
 // firstSeen is ledgerSince for a revision that is so.

@@ -70,7 +70,7 @@ func TestLedger(t *testing.T) {
 		},
 		{
 			name: "status of a revision that is not stored", want: failed, spec: &v1alpha1.Ledger{Statuses: map[int]string{9: "failed"}},
-			says: []string{"revision 9: expected failed, but it was in storage at the end of no step; that holds 1 superseded, 2 superseded, 3 deployed"},
+			says: []string{"revision 9: expected failed, but it is not in storage, and was at the end of no step; storage holds 1 superseded, 2 superseded, 3 deployed"},
 		},
 		{
 			name: "descriptions", edits: back(described), want: passed,
@@ -82,20 +82,20 @@ func TestLedger(t *testing.T) {
 		},
 		{
 			name: "description of a revision that is not stored", want: failed, spec: &v1alpha1.Ledger{Descriptions: map[int]string{9: "x"}},
-			says: []string{`revision 9: expected a description with "x", but it was in storage at the end of no step; that holds 1 superseded, 2 superseded, 3 deployed`},
+			says: []string{`revision 9: expected a description with "x", but it is not in storage, and was at the end of no step; storage holds 1 superseded, 2 superseded, 3 deployed`},
 		},
 		{
 			name: "pruned", edits: back(pruned), want: failed, spec: &v1alpha1.Ledger{Reachable: []int{1, 2}},
-			says: []string{`revision 1 cannot be rolled back to: it has not been in storage since step "back"; that holds 2 superseded, 3 deployed`},
+			says: []string{`revision 1 cannot be rolled back to: it has not been in storage since step "back"; storage holds 2 superseded, 3 deployed`},
 		},
 		{
 			name: "pruned before", edits: edits{"v2": pruned, "back": nothing}, want: failed, spec: &v1alpha1.Ledger{Statuses: map[int]string{1: "superseded"}},
-			says: []string{`revision 1: expected superseded, but it has not been in storage since step "v2"; that holds 2 superseded, 3 deployed`},
+			says: []string{`revision 1: expected superseded, but it has not been in storage since step "v2"; storage holds 2 superseded, 3 deployed`},
 		},
 		{
 			name: "pruned when the ledger could not be read", want: failed, spec: &v1alpha1.Ledger{Reachable: []int{1}},
 			edits: edits{"v2": func(s *story) { pruned(s); s.incomplete = []string{"ledger: forbidden"} }},
-			says:  []string{`has not been in storage since step "back"; that holds 2 superseded, 3 deployed`},
+			says:  []string{`has not been in storage since step "back"; storage holds 2 superseded, 3 deployed`},
 		},
 		{
 			name: "apply method", edits: back(method("csa")), want: failed, spec: &v1alpha1.Ledger{ApplyMethod: "ssa"},

@@ -246,6 +246,8 @@ type Run struct {
 	Planned []Planned `json:"planned"`
 	// CleanupErr says what could not be removed at the end; empty if all was, or if a run of an older version did not note it.
 	CleanupErr string `json:"cleanupError,omitempty"`
+	// Interrupted says that it was.
+	Interrupted bool `json:"interrupted,omitempty"`
 }
 
 // Planned is one variant that was to be run.

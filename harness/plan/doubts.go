@@ -12,8 +12,8 @@ import (
 func (p Plan) Doubts() []string {
 	var all []string
 	for i, rule := range p.Scenario.Spec.Readiness {
-		if len(p.Renders) > 0 && !slices.Contains(p.Renders, short(rule.Workload)) && !p.makes(rule.Workload) {
-			all = append(all, fmt.Sprintf("readiness[%d] is for %s, which no chart of the scenario renders", i, rule.Workload))
+		if len(p.Renders) > 0 && !slices.Contains(p.Renders, ref.Workload(rule.Workload)) && !p.makes(rule.Workload) {
+			all = append(all, fmt.Sprintf("readiness[%d] is for %s, which no chart of the scenario renders and no actor makes; is the name right?", i, rule.Workload))
 		}
 	}
 	for _, actor := range p.Scenario.Spec.Actors {
@@ -24,18 +24,9 @@ func (p Plan) Doubts() []string {
 	return all
 }
 
-// short is a reference as Renders has them: Kind/name.
-func short(object string) string {
-	r, err := ref.Parse(object)
-	if err != nil {
-		return object
-	}
-	return r.Kind + "/" + r.Name
-}
-
 // makes reports whether an actor may make an object.
 func (p Plan) makes(object string) bool {
 	return slices.ContainsFunc(p.Touches, func(t Touch) bool {
-		return t.What == object && (slices.Contains(t.Does, "create") || slices.Contains(t.Does, "apply"))
+		return ref.Workload(t.What) == ref.Workload(object) && (slices.Contains(t.Does, "create") || slices.Contains(t.Does, "apply"))
 	})
 }

@@ -238,9 +238,9 @@ func TestDoubts(t *testing.T) {
 		t.Errorf("before charts are rendered (-want +got):\n%s", diff)
 	}
 	p.Renders = []string{"Deployment/db", "Deployment/backend"}
-	p.Scenario.Spec.Readiness = []v1alpha1.ReadinessRule{{Workload: "Deployment.apps/backend"}, {Workload: "StatefulSet/db"}, {Workload: "Pod/made"}}
-	p.Touches = append(p.Touches, plan.Touch{By: "actor a", Does: []string{"create"}, What: "Pod/made"})
-	want := []string{"readiness[1] is for StatefulSet/db, which no chart of the scenario renders", "actor idle does nothing: no step has act: idle"}
+	p.Scenario.Spec.Readiness = []v1alpha1.ReadinessRule{{Workload: "Deployment.apps/backend"}, {Workload: "StatefulSet/db"}, {Workload: "Deployment.apps/made"}}
+	p.Touches = append(p.Touches, plan.Touch{By: "actor a", Does: []string{"create"}, What: "Deployment/far/made"})
+	want := []string{"readiness[1] is for StatefulSet/db, which no chart of the scenario renders and no actor makes; is the name right?", "actor idle does nothing: no step has act: idle"}
 	if diff := cmp.Diff(want, p.Doubts()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

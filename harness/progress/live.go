@@ -79,7 +79,7 @@ func (l *live) Report(e Event) {
 		return
 	}
 	l.phases.note(e)
-	if e.Kind == PhaseFinished && l.phases.over(e.Name) {
+	if e.Kind == PhaseFinished && l.phases.idle() {
 		l.news = track{} // such as that a cluster is ready, which does not go on
 	}
 	switch {

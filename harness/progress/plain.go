@@ -30,11 +30,13 @@ type plain struct {
 	told   bool // Finish was called
 }
 
-// wait is what a variant was last said to wait for.
+// wait is what a variant was last heard to wait for.
 type wait struct {
 	text  string
-	at    time.Time // when it was said last
-	since time.Time // when it was said first
+	since time.Time // when it began
+	heard time.Time // when it was heard last
+	told  time.Time // when anything was told last
+	said  bool      // it was told
 }
 
 func (p *plain) Report(e Event) {
@@ -78,19 +80,26 @@ func (p *plain) line(e Event) (string, bool) {
 	return "", false
 }
 
-// waiting holds back what a variant waits for if something else was told a moment ago, or the same not long ago.
+// waiting holds back what a variant waits for if something was told a moment ago, or the same not long ago. What was not
+// heard of for a while, or was something else in between, begins anew.
 func (p *plain) waiting(e Event) (string, bool) {
-	last, now := p.waited[e.Variant], time.Now()
-	silent := now.Sub(last.at)
-	switch {
-	case last.text == e.Detail && silent < stillEvery, last.text != e.Detail && e.Variant != "" && silent < waitingEvery:
-		return "", false
-	case last.text == e.Detail:
-		p.waited[e.Variant] = wait{e.Detail, now, last.since}
-		return fmt.Sprintf("still, after %s: %s", short(now.Sub(last.since)), e.Detail), true
+	w, now := p.waited[e.Variant], time.Now()
+	if w.text != e.Detail || now.Sub(w.heard) >= waitingEvery {
+		w.text, w.since, w.said = e.Detail, now, false
 	}
-	p.waited[e.Variant] = wait{e.Detail, now, now}
-	return e.Detail, true
+	w.heard = now
+	line, silent := "", now.Sub(w.told)
+	switch {
+	case !w.said && (e.Variant == "" || silent >= waitingEvery):
+		line = e.Detail
+	case w.said && silent >= stillEvery:
+		line = fmt.Sprintf("still, after %s: %s", short(now.Sub(w.since)), e.Detail)
+	}
+	if line != "" {
+		w.told, w.said = now, true
+	}
+	p.waited[e.Variant] = w
+	return line, line != ""
 }
 
 func (p *plain) print(line string) {

@@ -175,8 +175,15 @@ func (p *phases) end(name string) {
 	}
 }
 
-// over reports whether a phase of this name is under way nowhere.
-func (p *phases) over(name string) bool { return p.spans[name] == nil || p.spans[name].active == 0 }
+// idle reports whether no phase is under way.
+func (p *phases) idle() bool {
+	for _, s := range p.spans {
+		if s.active > 0 {
+			return false
+		}
+	}
+	return true
+}
 
 func (p *phases) String() string {
 	parts := make([]string, len(p.names))

@@ -27,11 +27,14 @@ func TestPlainGoesOn(t *testing.T) {
 			v.WaitingFor("awaits Deployment/backend (Available: 1/2)")
 		}
 		v.WaitingFor("awaits Deployment/backend (Available: 2/2)")
+		time.Sleep(40 * time.Second) // in which it waits for nothing
+		v.WaitingFor("awaits Deployment/backend (Available: 1/2)")
 		want := `    0.0s  slow: step v1 (install)
     1.0s  slow: awaits Deployment/backend (Available: 1/2)
    31.0s  slow: still, after 30.0s: awaits Deployment/backend (Available: 1/2)
    61.0s  slow: still, after 1m0s: awaits Deployment/backend (Available: 1/2)
    70.0s  slow: awaits Deployment/backend (Available: 2/2)
+  110.0s  slow: awaits Deployment/backend (Available: 1/2)
 `
 		if diff := cmp.Diff(want, out.String()); diff != "" {
 			t.Errorf("-want +got:\n%s", diff)

@@ -65,7 +65,10 @@ func Rejudge(dir string, c scenario.Catalog, instead []scenario.File) (verdict.R
 			return out, fmt.Errorf("%s: %w: %s", file.Path, ErrNotRun, file.Scenario.Metadata.Name)
 		}
 	}
-	return finish(out, false), nil
+	interrupted := out.Interrupted
+	out = finish(out, false) // that it was is told; what it came to is for the verdicts to say
+	out.Interrupted = interrupted
+	return out, nil
 }
 
 // nameOf is what stands for a run's ID where only some of its variants are judged.
@@ -133,7 +136,7 @@ func readRun(dir string, out *verdict.Run) (planned []evidence.Planned, whole bo
 		return nil, false, fmt.Errorf("%s: %w", filepath.Join(dir, evidence.RunFile), err)
 	}
 	out.ID, out.Started, out.Args, out.Seed, out.Versions = run.ID, run.Started, run.Args, run.Seed, run.Versions
-	out.CleanupErr = run.CleanupErr
+	out.CleanupErr, out.Interrupted = run.CleanupErr, run.Interrupted
 	return run.Planned, true, nil
 }
 

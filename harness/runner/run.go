@@ -159,20 +159,29 @@ func Run(ctx context.Context, cfg Config, plans []plan.Plan) (verdict.Run, error
 	out.Duration = time.Since(begin)
 	lingered := r.linger(ctx, finish(out, interrupted))
 	r.cleanUp(context.WithoutCancel(ctx))
-	if r.leftovers != nil {
-		out.CleanupErr = redactor.Text(r.leftovers.Error())
-		if err := evidence.WriteFile(cfg.Dir, evidence.RunFile, runRecord(out, plans)); err != nil {
-			out.CleanupErr += "; and a later judge will not know that: " + err.Error()
-		}
-	}
+	out.Interrupted = interrupted
+	r.noteEnd(&out, plans)
 	out.Duration = time.Since(begin) - lingered
 	return finish(out, interrupted), nil
 }
 
-// runRecord is what run.json says: before anything is run, so that a later judge knows what is missing, and again if
-// clean-up failed, which no bundle tells.
+// noteEnd tells a later judge what no bundle does: that clean-up failed, and that the run was interrupted.
+func (r *run) noteEnd(out *verdict.Run, plans []plan.Plan) {
+	if r.leftovers != nil {
+		out.CleanupErr = r.redactor.Text(r.leftovers.Error())
+	}
+	if r.leftovers == nil && !out.Interrupted {
+		return
+	}
+	if err := evidence.WriteFile(r.cfg.Dir, evidence.RunFile, runRecord(*out, plans)); err != nil && r.leftovers != nil {
+		out.CleanupErr += "; and a later judge will not know that: " + err.Error()
+	}
+}
+
+// runRecord is what run.json says: before anything is run, so that a later judge knows what is missing, and again at the end
+// if there is more to say.
 func runRecord(out verdict.Run, plans []plan.Plan) evidence.Run {
-	record := evidence.Run{ID: out.ID, Started: out.Started, Args: out.Args, Seed: out.Seed, Versions: out.Versions, CleanupErr: out.CleanupErr}
+	record := evidence.Run{ID: out.ID, Started: out.Started, Args: out.Args, Seed: out.Seed, Versions: out.Versions, CleanupErr: out.CleanupErr, Interrupted: out.Interrupted}
 	for _, p := range plans {
 		record.Planned = append(record.Planned, evidence.Planned{
 			Scenario: p.Scenario.Metadata.Name, Variant: p.Variant, File: p.File, Dir: folderOf(p),

@@ -164,7 +164,7 @@ func TestInterrupted(t *testing.T) {
 	})
 	lingered := false
 	cfg := Config{Providers: Always(boot), Parallel: 1, Keep: true, Linger: func(context.Context, verdict.Run, []Kept) { lingered = true }}
-	out := perform(t, ctx, cfg, several(t, 3, "cluster"))
+	out, dir := performIn(t, ctx, cfg, several(t, 3, "cluster"))
 	if diff := cmp.Diff([]string{"s1 errored", "s2 skipped", "s3 skipped"}, statuses(out)); diff != "" {
 		t.Errorf("outcomes (-want +got):\n%s", diff)
 	}
@@ -173,6 +173,9 @@ func TestInterrupted(t *testing.T) {
 	}
 	if last := out.Variants[2]; !strings.Contains(last.Reason, "interrupted") {
 		t.Errorf("no reason for the skip: %q", last.Reason)
+	}
+	if again, err := Rejudge(dir, Catalog(), nil); err != nil || !again.Interrupted {
+		t.Errorf("a later judge is not told that it was interrupted: %v", err)
 	}
 }
 

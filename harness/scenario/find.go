@@ -82,7 +82,7 @@ func below(folder string) ([]string, error) {
 		return files, fmt.Errorf("cannot be searched: %w", err)
 	}
 	if len(files) == 0 && len(passedOver) > 0 {
-		return nil, fmt.Errorf("holds no *.yaml file but those of %s, which are not looked into", strings.Join(slices.Sorted(maps.Keys(passedOver)), " and "))
+		return nil, fmt.Errorf("holds no *.yaml file; %s are not looked into", strings.Join(slices.Sorted(maps.Keys(passedOver)), " and "))
 	}
 	if len(files) == 0 {
 		return nil, errors.New("holds no *.yaml file")

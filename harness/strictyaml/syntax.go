@@ -25,7 +25,7 @@ func (d *decoder) syntax(data []byte, decoder *yaml.Decoder, err error) {
 			at.Line = line
 		}
 	}
-	if f, ok := failureOf(decoder, data); ok {
+	if f, ok := troubleOf(decoder, data); ok {
 		text := strings.Split(string(bytes.TrimRight(data, " \t\r\n")), "\n")
 		var hint string
 		at, hint = f.place(text)
@@ -40,15 +40,15 @@ func (d *decoder) syntax(data []byte, decoder *yaml.Decoder, err error) {
 	d.report(at, "", "is not valid YAML: %s", message)
 }
 
-// failure is what the library knows of an error.
-type failure struct {
+// trouble is what the library knows of an error.
+type trouble struct {
 	context        string   // what it was at
 	began, noticed Position // where that began, and where it could not go on
 }
 
-// failureOf reads what the library does not tell: its fields have no accessors. It is false if they are others than they
+// troubleOf reads what the library does not tell: its fields have no accessors. It is false if they are others than they
 // were.
-func failureOf(decoder *yaml.Decoder, data []byte) (f failure, ok bool) {
+func troubleOf(decoder *yaml.Decoder, data []byte) (f trouble, ok bool) {
 	outer := field(reflect.ValueOf(decoder).Elem(), "parser")
 	inner := field(outer, "parser")
 	problem := field(inner, "problem")
@@ -97,10 +97,10 @@ func markOf(v reflect.Value, name string) (Position, bool) {
 
 // place is where the mistake is in the lines of a document, and what else is to be said of it: what is not closed is so
 // where it opens, and not where the library noticed.
-func (f failure) place(text []string) (at Position, hint string) {
+func (f trouble) place(text []string) (at Position, hint string) {
 	flow := slices.Contains([]string{"while parsing a flow mapping", "while parsing a flow sequence"}, f.context)
 	switch {
-	case flow && f.noticed.Line > f.began.Line && (strings.TrimSpace(before(text, f.noticed)) == "" || indent(text, f.noticed) <= indent(text, f.began)):
+	case flow && f.noticed.Line > f.began.Line && indent(text, f.noticed) <= indent(text, f.began):
 		return f.began, fmt.Sprintf(" before line %d; what opens here is not closed", min(f.noticed.Line, len(text)+1))
 	case flow && bracketInText(text, f.noticed):
 		return f.noticed, "; a text with [, ] or { in it must be quoted there, for example '.spec.containers[name=app].image'"
@@ -123,6 +123,9 @@ func bracketInText(text []string, at Position) bool {
 		return false
 	}
 	last, next := left[len(left)-1], right[0]
+	if next == ']' && slices.Contains(left, '[') { // it may well close that
+		return false
+	}
 	return strings.ContainsRune("[]{", next) && !strings.ContainsRune(" \t,:[]{}", last) || last == ']' && !strings.ContainsRune(" \t,:[]{}", next)
 }
 

@@ -48,12 +48,14 @@ func Spawn(ctx context.Context, command []string, progress func(string)) (Info, 
 		return Info{}, fmt.Errorf("spawn a keeper: %w", err)
 	}
 	stop := context.AfterFunc(ctx, func() { _ = cmd.Process.Signal(syscall.SIGTERM) })
-	defer stop()
 	info, err := follow(messages, progress)
+	untold := stop()
 	if err == nil && ctx.Err() == nil {
 		return info, cmd.Process.Release()
 	}
-	_ = cmd.Process.Signal(syscall.SIGTERM) // it may have become ready just as ctx ended
+	if untold { // a second signal would end it in the middle of its clean-up
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+	}
 	waitErr := cmd.Wait()
 	switch {
 	case ctx.Err() != nil:

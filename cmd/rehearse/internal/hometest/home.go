@@ -130,7 +130,7 @@ func (h *Home) Component(name string) int {
 	return p.PID
 }
 
-func (h *Home) environ() []string {
+func (h *Home) Environ() []string {
 	env := slices.DeleteFunc(os.Environ(), func(v string) bool {
 		name, _, _ := strings.Cut(v, "=")
 		return slices.Contains([]string{"PATH", "TMPDIR", "CI", "REHEARSE_STATE_DIR"}, name)

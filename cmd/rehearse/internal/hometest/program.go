@@ -64,7 +64,7 @@ func (h *Home) Start(args ...string) *Program {
 	h.T.Helper()
 	p := &Program{t: h.T, Cmd: exec.Command("rehearse", args...), args: strings.Join(args, " "), Ended: make(chan struct{})}
 	p.stderr.changed = make(chan struct{})
-	p.Cmd.Dir, p.Cmd.Env = h.Dir, h.environ()
+	p.Cmd.Dir, p.Cmd.Env = h.Dir, h.Environ()
 	p.Cmd.Stdout, p.Cmd.Stderr = &p.stdout, &p.stderr
 	if err := p.Cmd.Start(); err != nil {
 		h.T.Fatal(err)
