@@ -35,6 +35,9 @@ func TestMain(m *testing.M) {
 		// KWOK gives its queues and its Event broadcaster no way to end; a cluster leaves five such goroutines, idle for good.
 		goleak.IgnoreAnyFunction("sigs.k8s.io/kwok/pkg/utils/queue.(*delayingQueue[...]).loopWorker"),
 		goleak.IgnoreAnyFunction("sigs.k8s.io/kwok/pkg/utils/queue.(*weightDelayingQueue[...]).loopWorker"),
+		// Its watches may end up sending to a worker that has ended before.
+		goleak.IgnoreAnyFunction("sigs.k8s.io/kwok/pkg/kwok/controllers.(*PodController).watchResources"),
+		goleak.IgnoreAnyFunction("sigs.k8s.io/kwok/pkg/kwok/controllers.(*NodeController).watchResources"),
 		goleak.IgnoreAnyFunction("k8s.io/apimachinery/pkg/watch.(*Broadcaster).loop"),
 		goleak.IgnoreAnyFunction("k8s.io/client-go/tools/record.(*eventBroadcasterImpl).StartEventWatcher.func1"),
 	)
