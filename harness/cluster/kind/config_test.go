@@ -30,7 +30,7 @@ func TestParseConfig(t *testing.T) {
 		"unknown field": {header + "nods: []\n", []string{`a.yaml:3:1: nods: unknown field (did you mean "nodes"?)`}},
 		"other version": {"apiVersion: kind.x-k8s.io/v1alpha3\nkind: Cluster\n", []string{`a.yaml:1:13: apiVersion: is "kind.x-k8s.io/v1alpha3" and must be kind.x-k8s.io/v1alpha4`}},
 		"other kind":    {"apiVersion: kind.x-k8s.io/v1alpha4\nkind: Pod\n", []string{`a.yaml:2:7: kind: is "Pod" and must be Cluster`}},
-		"no YAML":       {"a: [", []string{"a.yaml:1:1: is not valid YAML: did not find expected node content"}},
+		"no YAML":       {"a: [", []string{"a.yaml:1:5: is not valid YAML: did not find expected node content"}},
 		"two documents": {header + "---\n" + header, []string{"a.yaml:4:1: a second document begins here; a file holds one document only: move it to a file of its own"}},
 		"a wrong type":  {header + "nodes: 3\n", []string{"a.yaml:3:8: nodes: want a list, found the integer 3"}},
 		"a wrong mount": {"nodes: [{extraMounts: [{propagation: Some}]}]\n", []string{`a.yaml:1:1: Unknown MountPropagation: "Some"`}},
