@@ -1,7 +1,9 @@
 package verdict_test
 
 import (
+	"slices"
 	"testing"
+	"time"
 
 	"rehearse.dev/rehearse/harness/verdict"
 )
@@ -45,5 +47,18 @@ func TestID(t *testing.T) {
 		if got := (verdict.Variant{Scenario: tc.scenario, Variant: tc.variant}).ID(); got != tc.want {
 			t.Errorf("%s, want %s", got, tc.want)
 		}
+	}
+}
+
+// TestRecovered: steps stand in their order, and not in that of the alphabet; one without a verdict comes last.
+func TestRecovered(t *testing.T) {
+	t.Parallel()
+	v := verdict.Variant{Recovery: map[string]time.Duration{"back": 3, "v1": 1, "other": 1, "v2": 2}}
+	for _, step := range []string{"v1", "v2", "idle", "back"} {
+		v.Verdicts = append(v.Verdicts, verdict.Verdict{Name: step, Kind: "step"})
+	}
+	v.Verdicts = append(v.Verdicts, verdict.Verdict{Name: "v1", Kind: "live"})
+	if got, want := v.Recovered(), []string{"v1", "v2", "back", "other"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }

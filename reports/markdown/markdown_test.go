@@ -7,7 +7,6 @@ import (
 	"os"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -65,19 +64,6 @@ func TestWriteFitsAStepSummary(t *testing.T) {
 	}
 	if !strings.Contains(got, "More did not pass") {
 		t.Error("the summary does not say that something is left out")
-	}
-}
-
-// TestRecoveryInOrderOfSteps: recovery times stand in the order of the steps that they are of, and not in that of the alphabet.
-func TestRecoveryInOrderOfSteps(t *testing.T) {
-	t.Parallel()
-	v := verdict.Variant{Recovery: map[string]time.Duration{"back": 3 * time.Second, "v1": time.Second, "other": time.Second, "v2": 2 * time.Second}}
-	for _, step := range []string{"v1", "v2", "idle", "back"} {
-		v.Verdicts = append(v.Verdicts, verdict.Verdict{Name: step, Kind: "step"})
-	}
-	v.Verdicts = append(v.Verdicts, verdict.Verdict{Name: "v1", Kind: "live"})
-	if got, want := write(t, verdict.Run{Variants: []verdict.Variant{v}}), "| v1 1s, v2 2s, back 3s, other 1s |"; !strings.Contains(got, want) {
-		t.Errorf("%q is not in\n%s", want, got)
 	}
 }
 
